@@ -1,0 +1,102 @@
+"""What the tests share. The store of the whole session, notebooks included, is a temporary one."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import mlflow
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "onet"
+PROJECT = (
+    "MLproject",
+    "conda.yaml",
+    "requirements.txt",
+    "run_notebook.py",
+    "helpers.py",
+    "data",
+    "notebooks",
+)
+
+sys.path.insert(0, str(ROOT))
+_store = tempfile.TemporaryDirectory(prefix="onet-gwa-tests-")
+os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
+os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
+# The environment's commands come first, as `make` arranges it.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture
+def onet():
+    """The folder of real O*NET data beside the project."""
+    if not SHARED.exists():
+        pytest.skip("the O*NET archives in ../shared/onet are absent")
+    return SHARED
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project's files, to be changed and run."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in PROJECT:
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(source, copy / name, ignore=ignore) if source.is_dir() else shutil.copy(source, copy)
+    return copy
+
+
+@pytest.fixture
+def run(project, monkeypatch):
+    """Run a command in the copy of the project, with the store there; return what subprocess.run returns."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+
+    def run(*command, **env):
+        return subprocess.run(
+            command, cwd=project, env={**os.environ, **env}, capture_output=True, text=True, timeout=900
+        )
+
+    return run
+
+
+def runs(project):
+    """The runs in the store of a copy of the project."""
+    client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    return client, client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()]
+    )
+
+
+def notebook_of(client, run, folder):
+    """The executed notebook that a run carries; its HTML must be there too."""
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "notebook")}
+    assert names == {"notebook/02_pipeline_training.ipynb", "notebook/02_pipeline_training.html"}
+    page, notebook = (client.download_artifacts(run.info.run_id, name, str(folder)) for name in sorted(names))
+    text = open(page, encoding="utf-8").read()
+    assert "Train and track" in text and "No description has been provided" not in text
+    assert not re.search("<script[^>]* src=.http", text)
+    return nbformat.read(notebook, 4)
+
+
+def shorten(project, *cells):
+    """Replace the training notebook of a copy of the project by a few cells that take no time."""
+    head = nbformat.read(project / "notebooks" / "02_pipeline_training.ipynb", 4)
+    parameters = next(cell for cell in head.cells if "parameters" in cell.metadata.get("tags", []))
+    sources = cells or ["import sys, mlflow\nwith mlflow.start_run(): print(sys.prefix)"]
+    head.cells = [nbformat.v4.new_markdown_cell("# Train and track"), parameters]
+    head.cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(head, project / "notebooks" / "02_pipeline_training.ipynb")
+
+
+def wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

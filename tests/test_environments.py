@@ -1,0 +1,40 @@
+"""mlflow run with the environment managers that build an environment of their own, and without conda."""
+
+import platform
+import shutil
+import subprocess
+
+import pytest
+from conftest import notebook_of, runs, shorten
+
+
+@pytest.mark.parametrize("manager", ["uv", "virtualenv"])
+def test_environment_managers(project, run, tmp_path, manager):
+    if manager == "virtualenv":
+        if not shutil.which("pyenv"):
+            pytest.skip("there is no pyenv, which --env-manager virtualenv needs")
+        # pyenv would download and build the newest 3.11; the one that runs this test is there.
+        text = (
+            (project / "conda.yaml").read_text().replace("python=3.11", f"python={platform.python_version()}")
+        )
+        (project / "conda.yaml").write_text(text)
+    elif subprocess.run(["uv", "python", "find", "3.11"], capture_output=True).returncode:
+        pytest.skip("there is no Python 3.11, which conda.yaml asks for, and it would have to be downloaded")
+    shorten(project)
+    done = run(
+        "mlflow", "run", ".", "--env-manager", manager, "-P", "C=1,10", MLFLOW_ENV_ROOT=str(tmp_path / "envs")
+    )
+    assert done.returncode == 0, done.stderr
+    client, [finished] = runs(project)
+    assert finished.info.status == "FINISHED"
+    prefix = notebook_of(client, finished, tmp_path).cells[-1].outputs[0].text.strip()
+    assert prefix.startswith(str(tmp_path / "envs"))
+
+
+def test_without_conda(project, run):
+    """What the README says happens where there is no conda."""
+    if shutil.which("conda"):
+        pytest.skip("there is a conda")
+    done = run("mlflow", "run", ".")
+    assert done.returncode != 0
+    assert "Could not find Conda executable" in done.stderr

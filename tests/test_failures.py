@@ -1,0 +1,137 @@
+"""What goes wrong is said in one line, recorded in the run, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import notebook_of, runs, shorten, wait
+
+import run_notebook
+
+
+@pytest.mark.parametrize(
+    "cell, options, line",
+    [
+        (
+            "raise ValueError('no\\nluck')",
+            [],
+            "cell 4 (raise ValueError('no\\nluck')) failed: ValueError: no luck",
+        ),
+        (
+            "import time; time.sleep(60)",
+            ["--timeout", "2"],
+            "a cell took longer than 2 seconds; --timeout gives it more",
+        ),
+        ("import os; os._exit(1)", [], "the kernel died; was there enough memory?"),
+    ],
+    ids=["cell", "timeout", "kernel"],
+)
+def test_failures_by_hand(project, run, tmp_path, cell, options, line):
+    shorten(project, "print('before', C, penalty)", cell, "print('after')")
+    done = run(sys.executable, "run_notebook.py", *options)
+    assert done.returncode == 1
+    assert f"run_notebook.py: {line}\n" in done.stderr
+    client, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
+    notebook = notebook_of(client, failed, tmp_path)
+    text = "".join(output.get("text", "") for code in notebook.cells for output in code.get("outputs", []))
+    assert "before 1, 10, 100 none, l2" in text and "after" not in text
+
+
+def test_failure_by_mlflow_run(project, run, tmp_path):
+    shorten(project, "import mlflow; mlflow.start_run()", "1 / 0")
+    done = run("mlflow", "run", ".", "--env-manager", "local")
+    assert (
+        done.returncode == 1
+        and "run_notebook.py: cell 4 (1 / 0) failed: ZeroDivisionError: division by zero\n" in done.stderr
+    )
+    client, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
+    notebook_of(client, failed, tmp_path)
+
+
+@pytest.mark.parametrize("signum, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_stopped(project, tmp_path, monkeypatch, signum, status):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+    pid = tmp_path / "pid"
+    shorten(project, f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
+    runner = subprocess.Popen(
+        [sys.executable, "run_notebook.py"], cwd=project, stderr=subprocess.PIPE, text=True
+    )
+    wait(lambda: pid.exists() and pid.read_text())
+    runner.send_signal(signum)
+    assert runner.wait(60) == status
+    client, [killed] = runs(project)
+    assert killed.info.status == "KILLED"
+    notebook_of(client, killed, tmp_path)
+    wait(lambda: not os.path.exists(f"/proc/{pid.read_text()}"))
+
+
+@pytest.mark.parametrize(
+    "parameter, line",
+    [
+        ("C=-1,10", "C: '-1' is not a positive, finite number"),
+        ("penalty=$(touch pwned)", "penalty: '$(touch pwned)' is neither 'none' nor 'l2'"),
+    ],
+)
+def test_bad_parameters(project, run, parameter, line):
+    done = run("mlflow", "run", ".", "--env-manager", "local", "-P", parameter)
+    assert done.returncode == 1
+    said = [text for text in done.stderr.splitlines() if text.startswith("run_notebook.py: ")]
+    assert len(said) == 1 and said[0].startswith(f"run_notebook.py: {line}")
+    assert "Executing" not in done.stderr and "Traceback" not in done.stderr
+    _, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
+    assert not (project / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, line",
+    [
+        (["--C", "nan"], "C: 'nan' is not a positive, finite number"),
+        (["--C="], "C: '' has an empty value"),
+        (["--C=1", "--C"], "argument --C: expected one argument"),
+        (["--c", "1"], "unrecognized arguments: --c 1"),
+        (["--penalty", "l1"], "penalty: 'l1' is neither 'none' nor 'l2'"),
+        (["--data", "nowhere.csv"], "data: 'nowhere.csv' does not exist; give \"sample\""),
+        (["--data", "onet:31"], "data: '31' is not an O*NET release"),
+        (["--timeout", "0"], "argument --timeout: 0 is not a positive number of seconds"),
+        (["--timeout", "soon"], "argument --timeout: invalid int value: 'soon'"),
+    ],
+)
+def test_bad_arguments_by_hand(capsys, monkeypatch, arguments, line):
+    monkeypatch.setattr(run_notebook, "execute", lambda *args: pytest.fail("the notebook was started"))
+    with pytest.raises(SystemExit) as stopped:
+        run_notebook.main(arguments)
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"run_notebook.py: {line}") and said.count("\n") == 1
+
+
+def test_a_refusal_is_quick(project, run):
+    done = run(sys.executable, "run_notebook.py", "--C", "0")
+    assert done.returncode == 2 and not (project / "mlflow.db").exists()
+    code = (
+        "import sys, run_notebook\ntry: run_notebook.main(['--C', '0'])\n"
+        "finally: print({'mlflow', 'papermill'} & set(sys.modules))"
+    )
+    assert run(sys.executable, "-c", code).stdout == "set()\n"
+
+
+def test_a_notebook_without_the_parameters(project, run):
+    shorten(project)
+    path = project / "notebooks" / "02_pipeline_training.ipynb"
+    path.write_text(path.read_text().replace('"parameters"', '"other"'))
+    done = run(sys.executable, "run_notebook.py")
+    assert done.returncode == 1
+    assert "sets no C, data, penalty in a cell tagged 'parameters'" in done.stderr
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////no/such/folder/mlflow.db", "gopher://x"])
+def test_a_store_that_cannot_be_reached(project, run, uri):
+    env = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = run(sys.executable, "run_notebook.py", **env)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("run_notebook.py: no run could be opened: ")

@@ -1,0 +1,30 @@
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: run test lab ui lock clean
+
+run: .venv/ready  ## run the main job on the sample
+	mlflow run . --env-manager local
+
+test: .venv/ready  ## run all tests; the notebooks are replayed too
+	pytest
+
+lab: .venv/ready  ## open the notebooks in JupyterLab
+	jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_data_preparation.ipynb
+
+ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000
+	mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+lock: .venv/ready  ## write requirements.txt anew from the versions in conda.yaml
+	sed -n 's/^ *- \([a-z0-9-]*==.*\)/\1/p' conda.yaml | uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
+
+clean:  ## remove the environment and all that was recorded
+	rm -rf .venv .pytest_cache mlflow.db mlruns
+
+.venv/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]} is too old, 3.11 is needed; name another: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	pip install --quiet --disable-pip-version-check $$(grep -o '^uv==[^ ]*' requirements.txt)
+	uv pip install --quiet --compile-bytecode --python .venv/bin/python -r requirements.txt
+	touch $@

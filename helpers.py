@@ -417,7 +417,8 @@ class OneVsRestLogisticRegression(ClassifierMixin, BaseEstimator):
         fitted = Parallel(self.n_jobs, prefer="threads")(
             delayed(self._fit_label)(X, y[k].to_numpy()) for k in y
         )
-        self.coef_ = np.vstack([coef for coef, _ in fitted])
+        # By columns, so that a prediction need not copy the matrix to transpose it.
+        self.coef_ = np.asfortranarray([coef for coef, _ in fitted])
         self.intercept_ = np.array([intercept for _, intercept in fitted])
         return self
 

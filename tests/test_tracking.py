@@ -55,40 +55,21 @@ def test_artifacts_stand_beside_the_database(store, monkeypatch):
     assert mlflow.get_experiment("0").artifact_location == str(store / "mlruns" / "0")
 
 
-def test_the_default_store_is_in_the_root(project):
+@pytest.mark.parametrize(
+    "variable", [{}, {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}], ids=["unset", "relative"]
+)
+def test_the_store_is_in_the_root(project, variable):
     code = (
         "import sys; sys.path.insert(0, '..'); import helpers, mlflow; "
         "helpers.connect(); print(mlflow.get_tracking_uri())"
     )
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(project)}
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(project), **variable}
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project / "notebooks",
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
+        command, cwd=project / "notebooks", env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == f"sqlite:///{project / 'mlflow.db'}" and done.stderr == ""
     assert (project / "mlflow.db").exists() and not (project / "notebooks" / "mlflow.db").exists()
-
-
-def test_a_relative_store_starts_at_the_root(project):
-    """As after the `export` that the README has for the server."""
-    code = (
-        "import sys; sys.path.insert(0, '..'); import helpers, mlflow; "
-        "helpers.connect(); print(mlflow.get_tracking_uri())"
-    )
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(project), "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project / "notebooks",
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == f"sqlite:///{project / 'mlflow.db'}"
 
 
 def test_digest():

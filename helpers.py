@@ -6,11 +6,19 @@ functions that need them.
 
 import contextlib
 import hashlib
+import http.client
 import io
 import logging
 import os
 import re
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
 import zipfile
 import zlib
 from importlib.metadata import version
@@ -517,12 +525,14 @@ def connect():
     """Point MLflow at the store: MLFLOW_TRACKING_URI, else `mlflow.db` in the project's root.
 
     A relative path to a SQLite database starts at the root, wherever the notebook is. Its artifacts go
-    into `mlruns` beside the database. Raises FileNotFoundError where the database's folder does not exist.
+    into `mlruns` beside the database. What is started from here finds this environment's commands first.
+    Raises FileNotFoundError where the database's folder does not exist.
     """
     import mlflow
 
     # MLflow reports its progress on stderr, where a notebook shows it in red; warnings stay.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     folder = ROOT
     if uri.startswith("sqlite:///"):
@@ -531,6 +541,10 @@ def connect():
         uri, folder = f"sqlite:///{database}", database.parent
     mlflow.set_tracking_uri(uri)
     os.environ["MLFLOW_TRACKING_URI"] = uri
+    # A notebook's kernel may have been started without activating its environment.
+    commands = str(Path(sys.executable).parent)
+    if os.environ["PATH"].split(os.pathsep)[0] != commands:
+        os.environ["PATH"] = os.pathsep.join([commands, os.environ["PATH"]])
     # MLflow would put the artifacts, too, into the working directory.
     with contextlib.chdir(folder):
         mlflow.get_experiment("0")
@@ -539,6 +553,14 @@ def connect():
 def digest(tasks):
     """Return 16 hexadecimal digits of the SHA-256 of a table of (Task, GWA) pairs."""
     return hashlib.sha256(tasks.to_csv(index=False).encode()).hexdigest()[:16]
+
+
+def champion():
+    """Return the number of the version of `onet-gwa` with the alias `champion`; None where there is none."""
+    from mlflow import MlflowClient
+
+    models = MlflowClient().search_registered_models(f"name = '{MODEL_NAME}'")
+    return models[0].aliases.get("champion") if models else None
 
 
 def register(model_uri, f1_micro, data_digest):
@@ -562,9 +584,9 @@ def register(model_uri, f1_micro, data_digest):
         model_id=model.model_id,
         tags={"f1_micro": repr(float(f1_micro)), "data_digest": data_digest},
     ).version
-    champion = client.get_registered_model(MODEL_NAME).aliases.get("champion")
-    if champion is not None:
-        tags = client.get_model_version(MODEL_NAME, champion).tags
+    present = champion()
+    if present is not None:
+        tags = client.get_model_version(MODEL_NAME, present).tags
         if tags.get("data_digest") != data_digest or float(tags["f1_micro"]) >= f1_micro:
             return version, False
     client.set_registered_model_alias(MODEL_NAME, "champion", version)
@@ -600,13 +622,25 @@ def requirements():
 
 
 class Labeler:
-    """What is served: `predict` takes a DataFrame (n, 1) with a Task column and returns `label`'s n rows."""
+    """What is served: `predict` takes a DataFrame (n, 1) with a Task column and returns `label`'s n rows.
+
+    Raises MlflowException, which a server answers with status 400 and its message, for a value that is not
+    a text or is blank. Of any other exception the server would send the stack trace.
+    """
 
     def __init__(self, pipeline, names):
         self.pipeline = pipeline
         self.names = names
 
     def predict(self, X, params=None):
+        from mlflow.exceptions import MlflowException
+
+        for row, text in enumerate(X["Task"], 1):
+            if not isinstance(text, str) or not text.strip():
+                value = textwrap.shorten(repr(text), 60)
+                raise MlflowException.invalid_parameter_value(
+                    f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"
+                )
         classes = self.pipeline.classes_
         # scikit-learn refuses a table without rows.
         probability = self.pipeline.predict_proba(X) if len(X) else np.empty((0, len(classes)))
@@ -622,6 +656,28 @@ def save_servable(pipeline, folder):
     shutil.copy(ROOT / "data" / "gwas.csv", folder)
 
 
+def log_servable(pipeline, example):
+    """Log a fitted pipeline to the active run as the model that is served; return MLflow's ModelInfo.
+
+    `example`, a DataFrame (n, 1) with a Task column, goes with the model and gives its signature. The code
+    is this file and the data are those of `save_servable`, so that nothing has to be unpickled.
+    """
+    import mlflow
+
+    names = load_gwas()["Name"]
+    with tempfile.TemporaryDirectory() as parent:
+        save_servable(pipeline, f"{parent}/servable")
+        return mlflow.pyfunc.log_model(
+            name="model",
+            loader_module="helpers",
+            data_path=f"{parent}/servable",
+            code_paths=[__file__],
+            signature=mlflow.models.infer_signature(example, Labeler(pipeline, names).predict(example)),
+            input_example=example,
+            pip_requirements=requirements(),
+        )
+
+
 def _load_pyfunc(folder):
     """Return the `Labeler` of a folder made by `save_servable`; MLflow calls this to load the model."""
     import skops.io
@@ -629,6 +685,91 @@ def _load_pyfunc(folder):
     folder = Path(folder)
     pipeline = skops.io.load(folder / "pipeline.skops", trusted=TRUSTED_TYPES)
     return Labeler(pipeline, pd.read_csv(folder / "gwas.csv", index_col="GWA")["Name"])
+
+
+# Runs a command and waits for it. The end of its own standard input, which comes when the process that
+# holds the other end closes it or dies, kills the command and all that it started.
+_LEASH = """
+import os, signal, subprocess, sys, threading
+
+def follow():
+    sys.stdin.read()
+    os.killpg(0, signal.SIGKILL)
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+default = lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL)
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=default)
+threading.Thread(target=follow, daemon=True).start()
+sys.exit(server.wait())
+"""
+
+
+@contextlib.contextmanager
+def server(*command, ready="/health", timeout=120):
+    """Run a server on a free port while the context lasts; yield its address, such as "127.0.0.1:51000".
+
+    In the arguments of `command`, "{port}" stands for the port. The context is entered when the server
+    answers GET on the path `ready` with status 200 or, where that is None, accepts connections. When the
+    context ends, the server and all processes that it started have ended too; when this process dies, they
+    are killed. Raises RuntimeError, with the end of the server's log, where it ends by itself or does
+    not answer within `timeout` seconds, and FileNotFoundError for an unknown command.
+    """
+    if not shutil.which(command[0]):
+        raise FileNotFoundError(f"{command[0]}: there is no such command; is the environment active?")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [argument.replace("{port}", str(port)) for argument in command]
+    with tempfile.TemporaryFile() as log:
+        leash = subprocess.Popen(
+            [sys.executable, "-c", _LEASH, *command],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            end = time.monotonic() + timeout
+            while not _answers(port, ready):
+                ended = leash.poll() is not None
+                if ended or time.monotonic() > end:
+                    log.seek(0)
+                    said = log.read().decode(errors="replace").splitlines()[-20:]
+                    what = f"ended with status {leash.returncode}" if ended else f"not ready in {timeout} s"
+                    raise RuntimeError("\n".join([f"{' '.join(command)}: {what}; its log ends with:", *said]))
+                time.sleep(0.1)
+            yield f"127.0.0.1:{port}"
+        finally:
+            _end(leash)
+
+
+def _answers(port, path):
+    # Without a library that would ask a proxy.
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        try:
+            connection.connect()
+            if path is None:
+                return True
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+def _end(leash):
+    """Ask the session of `leash` to end, and after 10 seconds kill what is left of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leash.pid, signal.SIGTERM)
+    try:
+        leash.wait(10)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leash.pid, signal.SIGKILL)
+        leash.wait()
+        leash.stdin.close()
 
 
 # --- figures ------------------------------------------------------------------------------------

@@ -33,6 +33,15 @@ os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
+def pytest_collection_modifyitems(items):
+    """Skip the notebooks whose shell commands are absent."""
+    needs = {"03_project_execution.ipynb": ["bash", "git"], "04_model_serving.ipynb": ["bash", "curl"]}
+    for item in items:
+        for command in needs.get(item.path.name, []):
+            if not shutil.which(command):
+                item.add_marker(pytest.mark.skip(reason=f"{item.path.name} needs {command}, which is absent"))
+
+
 @pytest.fixture
 def onet():
     """The folder of real O*NET data beside the project."""

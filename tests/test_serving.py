@@ -210,6 +210,18 @@ def test_a_server_ends_with_its_context(left):
     wait(lambda: not left(), 5)
 
 
+def test_a_server_has_time_to_end(left, tmp_path):
+    program = (
+        "import http.server, pathlib, signal, sys, time\n"
+        "def end(*_): time.sleep(1); pathlib.Path(sys.argv[2]).touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
+    )
+    with helpers.server(sys.executable, "-c", program, "{port}", str(tmp_path / "done"), ready="/"):
+        pass
+    assert (tmp_path / "done").exists() and not left()
+
+
 def test_a_server_ends_with_an_error(left):
     with pytest.raises(ZeroDivisionError):
         with helpers.server(sys.executable, "-m", "http.server", "{port}", ready="/"):

@@ -794,7 +794,8 @@ def show(figure, alt):
 def figure_data(figure):
     """Return what the axes of a drawn figure hold, as lines of text: titles, labels, legend, numbers.
 
-    Numbers have three significant digits; of more than 100 only the count, the range and the mean are told.
+    Numbers other than whole ones have three significant digits; of more than 100 only the count, the range
+    and the mean are told.
     """
     from matplotlib.collections import PathCollection
     from matplotlib.ticker import LogFormatter, ScalarFormatter
@@ -831,11 +832,12 @@ def _columns(names, rows):
     lines = []
     # This makes 0 of -0 and of what is not zero only by a processor's last bit.
     for name, column in zip(names, np.round(np.asarray(rows, dtype=float).T, 9) + 0.0):
+        texts = [f"{value:.0f}" if value.is_integer() else f"{value:.3g}" for value in column.tolist()]
         if len(column) > 100:
-            numbers = f"{len(column)} from {column.min():.3g} to {column.max():.3g}, mean {column.mean():.3g}"
-        elif len(column) > 1 and len({f"{value:.3g}" for value in column}) == 1:
-            numbers = f"{len(column)} times {column[0]:.3g}"
+            told = f"{len(column)} from {column.min():.3g} to {column.max():.3g}, mean {column.mean():.3g}"
+        elif len(set(texts)) == 1:
+            told = f"{len(column)} times {texts[0]}"
         else:
-            numbers = " ".join(f"{value:.3g}" for value in column)
-        lines.append(f"    {name}: {numbers}")
+            told = " ".join(texts)
+        lines.append(f"    {name}: {told}")
     return lines

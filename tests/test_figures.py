@@ -27,6 +27,7 @@ def ax():
             lambda ax: ax.hist([1, 1, 3], bins=[0, 2, 4]),
             ["    x: 0 2", "    y: 2 times 0", "    width: 2 times 2", "    height: 2 1"],
         ),
+        (lambda ax: ax.bar([0], [12345]), ["    height: 1 times 12345"]),
         (lambda ax: ax.scatter([1, 2], [3, 4]), ["points", "    x: 1 2", "    y: 3 4"]),
         (lambda ax: ax.errorbar([1], [5], yerr=[2]), ["points", "    x: 2 times 1", "    y: 3 7"]),
         (lambda ax: ax.imshow([[1, 2], [3, 4]]), ["    colors: 1 2 3 4"]),

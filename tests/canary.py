@@ -1,0 +1,108 @@
+"""Run the tests with the pinned, the newest and the oldest packages, on each Python that is installed.
+
+    python tests/canary.py                                  # everything, which takes hours
+    python tests/canary.py --python 3.12 --packages oldest
+    python tests/canary.py -- notebooks tests/test_model.py  # what pytest shall run, instead of all
+
+Newest and oldest are what the ranges in pyproject.toml admit. Each combination gets an environment of its
+own, and a row in the table in CONTRIBUTING.md. Exit status: 0 when all passed, else 1.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "CONTRIBUTING.md"
+RANGES = ["--group", f"{ROOT / 'pyproject.toml'}:ranges"]
+PACKAGES = {
+    "pinned": ["-r", str(ROOT / "requirements.txt")],
+    "newest": [*RANGES, "--resolution", "highest"],
+    "oldest": [*RANGES, "--resolution", "lowest-direct"],
+}
+SHOWN = ("mlflow", "scikit-learn", "pandas", "numpy")
+# These two are about the pinned packages.
+PINNED_ONLY = ("tests/test_project.py::test_the_pins_are_installed", "tests/test_project.py::test_ruff")
+
+
+def find(python):
+    """Return the path of an installed Python such as "3.12", or None."""
+    done = subprocess.run(["uv", "python", "find", "--system", python], capture_output=True, text=True)
+    return None if done.returncode else done.stdout.strip()
+
+
+def try_out(python, packages, arguments, folder):
+    """Run pytest in a new environment; return whether it passed, what it said last, and versions."""
+    # MLflow looks for pip in the environment, so it is seeded with one.
+    subprocess.run(["uv", "venv", "--quiet", "--seed", "--python", python, folder], check=True)
+    python = str(Path(folder, "bin", "python"))
+    installed = subprocess.run(
+        ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *PACKAGES[packages]]
+    )
+    if installed.returncode:
+        return False, "cannot be installed", {}
+    deselect = [] if packages == "pinned" else [f"--deselect={test}" for test in PINNED_ONLY]
+    # The environment's commands first, as the Makefile has it.
+    env = {**os.environ, "PATH": f"{folder}/bin{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [python, "-m", "pytest", *deselect, *arguments], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+    )
+    print(done.stdout, flush=True)
+    listed = subprocess.run(
+        ["uv", "pip", "list", "--quiet", "--format", "json", "--python", python],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    versions = {package["name"]: package["version"] for package in json.loads(listed.stdout)}
+    last = re.sub(" in .*", "", done.stdout.strip().splitlines()[-1].strip("= "))
+    return done.returncode == 0, last, versions
+
+
+def write_row(text, key, row):
+    """Return `text` with the row of its table that starts with the cells `key` replaced or added."""
+    start, middle, end = re.fullmatch(
+        r"(.*<!-- canary -->\n)(.*)(<!-- /canary -->.*)", text, re.DOTALL
+    ).groups()
+    title, rule, *rows = middle.strip().splitlines()
+    head = "| " + " | ".join(key) + " |"
+    rows = sorted(
+        [old for old in rows if not old.startswith(head)] + ["| " + " | ".join([*key, *row]) + " |"]
+    )
+    return start + "\n".join([title, rule, *rows]) + "\n" + end
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--python", nargs="+", default=["3.11", "3.12", "3.13"])
+    parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=list(PACKAGES))
+    parser.add_argument("pytest", nargs="*", help="arguments for pytest (default: the whole suite)")
+    arguments = parser.parse_args()
+    all_passed = True
+    for version in arguments.python:
+        python = find(version)
+        if python is None:
+            print(f"Python {version}: skipped, it is not installed")
+            continue
+        for packages in arguments.packages:
+            with tempfile.TemporaryDirectory(prefix="onet-gwa-canary-") as folder:
+                passed, last, versions = try_out(python, packages, arguments.pytest, f"{folder}/env")
+            all_passed &= passed
+            print(f"Python {version}, {packages} packages: {last}", flush=True)
+            what = " ".join(arguments.pytest) or "all"
+            shown = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
+            row = ["passed" if passed else "**failed**", last, what, shown, f"{datetime.date.today()}"]
+            TABLE.write_text(write_row(TABLE.read_text(), [version, packages], row))
+    return 0 if all_passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

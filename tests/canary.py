@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,10 +32,14 @@ SHOWN = ("mlflow", "scikit-learn", "pandas", "numpy")
 PINNED_ONLY = ("tests/test_project.py::test_the_pins_are_installed", "tests/test_project.py::test_ruff")
 
 
-def find(python):
-    """Return the path of an installed Python such as "3.12", or None."""
-    done = subprocess.run(["uv", "python", "find", "--system", python], capture_output=True, text=True)
-    return None if done.returncode else done.stdout.strip()
+def find(version):
+    """Return the path of an installed Python such as "3.12", on PATH or under pyenv, or None."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for path in [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python")]:
+        # pyenv puts on PATH also what it does not run at present.
+        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+            return str(path)
+    return None
 
 
 def try_out(python, packages, arguments, folder):

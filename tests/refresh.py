@@ -72,7 +72,7 @@ def complaint(notebook):
 
 
 def normalize(notebook, number):
-    """Remove what belongs to one execution, one machine or one editor; `number` is the notebook's, as "01"."""
+    """Remove what belongs to one execution, machine or editor; `number` is the notebook's, as "01"."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

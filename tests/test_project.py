@@ -1,15 +1,15 @@
-"""What holds the project together: the pins, the layout, the notebooks as they are committed."""
+"""What holds the project together: the pins, the ranges, the style of the code."""
 
 import re
+import subprocess
+import tomllib
 from importlib.metadata import version
 
-import nbformat
-import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import helpers
 
-NOTEBOOKS = sorted((helpers.ROOT / "notebooks").glob("*.ipynb"))
 PIN = re.compile(r"^([a-z0-9._-]+)==([^ ]+)", re.MULTILINE)
 
 
@@ -35,6 +35,13 @@ def test_conda_yaml_and_the_lock_agree():
     }
 
 
+def test_the_pins_are_in_the_ranges():
+    groups = tomllib.loads((helpers.ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    ranges = {requirement.name: requirement.specifier for requirement in map(Requirement, groups["ranges"])}
+    assert ranges.keys() == direct_pins().keys()
+    assert [name for name, pinned in direct_pins().items() if pinned not in ranges[name]] == []
+
+
 def test_every_pin_has_a_hash_and_no_address():
     text = (helpers.ROOT / "requirements.txt").read_text()
     for requirement in re.split(r"\n(?=[a-z])", text)[1:]:
@@ -46,23 +53,11 @@ def test_the_pins_are_installed():
     assert {name: version(name) for name in direct_pins()} == direct_pins()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_are_committed_executed(path):
-    notebook = nbformat.read(path, 4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    for cell in code:
-        for output in cell.outputs:
-            assert output.get("name") != "stderr", output.text
-            assert output.output_type != "error"
-            if "image/png" in output.get("data", {}):
-                assert len(output.metadata["image/png"]["alt"].split()) >= 5
-    assert notebook.cells[0].source.startswith("# ")
-    for part in ("**What you'll do**", "**What you'll learn**", "**What you'll need**", "**Time**"):
-        assert part in notebook.cells[0].source
-    for part in ("## What we saw", "**On your own.**", "**Where to go next.**"):
-        assert part in notebook.cells[-1].source
-    assert str(helpers.ROOT) not in path.read_text()
+def test_ruff():
+    """Code and notebooks, with the rules in pyproject.toml."""
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(["ruff", *command], cwd=helpers.ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
 
 
 def test_readme_tells_the_message_without_conda():

@@ -1,8 +1,8 @@
-"""What tests/sanitize.cfg removes from the outputs of the notebooks before they are compared, and what not."""
+"""What tests/sanitize.cfg removes from outputs before they are compared, and what it leaves."""
 
 import tempfile
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ def test_left(text):
 def test_what_python_makes_up():
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(prefix="onet-gwa-") as other:
         assert sanitize(f"{folder}/a {other}") == "TMP/a TMP"
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     assert sanitize(f"{uuid.uuid4()} {uuid.uuid4().hex} {now} {now.isoformat()}") == "UUID ID TIME TIME"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import mlflow
 import nbformat
 import pytest
+from nbval.plugin import IPyNbCell
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "onet"
@@ -26,6 +27,8 @@ PROJECT = (
 )
 
 sys.path.insert(0, str(ROOT))
+import run_notebook  # noqa: E402
+
 _store = tempfile.TemporaryDirectory(prefix="onet-gwa-tests-")
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
 os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
@@ -102,6 +105,26 @@ def shorten(project, *cells):
     head.cells = [nbformat.v4.new_markdown_cell("# Train and track"), parameters]
     head.cells += [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(head, project / "notebooks" / "02_pipeline_training.ipynb")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if isinstance(item, IPyNbCell) and call.when == "call":
+        item.cell.outputs = item.test_outputs or []
+        item.parent.has_failed = report.failed or getattr(item.parent, "has_failed", False)
+    return report
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Write a notebook that failed, as it ran here, as an HTML page into the folder failed/."""
+    at_its_end = nextitem is None or nextitem.parent is not item.parent
+    if at_its_end and getattr(item.parent, "has_failed", False):
+        folder = Path("failed")
+        folder.mkdir(exist_ok=True)
+        notebook = folder / item.path.name
+        nbformat.write(item.parent.nb, notebook)
+        notebook.with_suffix(".html").write_text(run_notebook.render(notebook), encoding="utf-8")
 
 
 def wait(condition, seconds=60):

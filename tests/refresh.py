@@ -37,7 +37,7 @@ def sanitize(text):
 def format_code(path, text):
     """Return the JSON text of a notebook with its code formatted by ruff."""
     return subprocess.run(
-        ["ruff", "format", "--stdin-filename", path, "-"],
+        ["ruff", "format", "--config", "pyproject.toml", "--stdin-filename", path, "-"],
         input=text,
         cwd=ROOT,
         capture_output=True,

@@ -2,7 +2,7 @@ PYTHON ?= python3
 PORT ?= 5001
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run serve test lab ui lock clean
+.PHONY: run serve test lab ui notebooks mutate repeat canary lint lock clean
 
 run: .venv/ready  ## run the main job on the sample
 	mlflow run . --env-manager local
@@ -21,12 +21,28 @@ lab: .venv/ready  ## open the notebooks in JupyterLab
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
 
+notebooks: .venv/ready  ## execute the notebooks in place, and write them as they are committed
+	python tests/refresh.py
+
+mutate: .venv/ready  ## show that nbval goes red where an output of a notebook was changed
+	python tests/mutate.py
+
+repeat: .venv/ready  ## replay the notebooks 20 times, and count the green runs
+	python tests/repeat.py 20
+
+canary: .venv/ready  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
+	python tests/canary.py $(CANARY)
+
+lint: .venv/ready  ## mend the style of code and notebooks
+	ruff check --fix
+	ruff format
+
 lock: .venv/ready  ## write requirements.txt anew from the versions in conda.yaml
 	sed -n 's/^ *- \([a-z0-9-]*==.*\)/\1/p' conda.yaml | uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 
 clean:  ## remove the environment and all that was recorded
-	rm -rf .venv .pytest_cache mlflow.db mlruns
+	rm -rf .venv .pytest_cache .ruff_cache failed mlflow.db mlruns
 
 .venv/ready: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]} is too old, 3.11 is needed; name another: make PYTHON=python3.12")'

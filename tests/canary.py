@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "CONTRIBUTING.md"
 RANGES = ["--group", f"{ROOT / 'pyproject.toml'}:ranges"]
+PYTHONS = ["3.11", "3.12", "3.13"]
 PACKAGES = {
     "pinned": ["-r", str(ROOT / "requirements.txt")],
     "newest": [*RANGES, "--resolution", "highest"],
@@ -87,7 +88,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--python", nargs="+", default=["3.11", "3.12", "3.13"])
+    parser.add_argument("--python", nargs="+", default=PYTHONS)
     parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=list(PACKAGES))
     parser.add_argument("pytest", nargs="*", help="arguments for pytest (default: the whole suite)")
     arguments = parser.parse_args()

@@ -31,6 +31,9 @@ import run_notebook  # noqa: E402
 
 _store = tempfile.TemporaryDirectory(prefix="onet-gwa-tests-")
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
+# What uv and pip have downloaded stays at hand; the project's own cache is an empty one.
+for _tool in ("uv", "pip"):
+    os.environ.setdefault(f"{_tool.upper()}_CACHE_DIR", str(Path.home() / ".cache" / _tool))
 os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
 # The environment's commands come first, as `make` arranges it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

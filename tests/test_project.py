@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 from importlib.metadata import version
 
+import canary
 import yaml
 from packaging.requirements import Requirement
 
@@ -58,6 +59,16 @@ def test_ruff():
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(["ruff", *command], cwd=helpers.ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
+
+
+def test_workflows_call_what_a_developer_calls():
+    """The workflows name a Python and a command; what is to be done stands in .ci/run and the Makefile."""
+    commands = []
+    for path in sorted((helpers.ROOT / ".github" / "workflows").glob("*.yml")):
+        [job] = yaml.safe_load(path.read_text())["jobs"].values()
+        assert job["strategy"]["matrix"]["python"] == canary.PYTHONS
+        commands += [step["run"].split()[:2] for step in job["steps"] if "run" in step]
+    assert commands == [["make", "canary"], ["git", "diff"], [".ci/run"]]
 
 
 def test_readme_tells_the_message_without_conda():

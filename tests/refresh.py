@@ -63,11 +63,14 @@ def execute(notebook, folder):
 
 
 def complaint(notebook):
-    """Return the first output on stderr as one line, or None."""
+    """Return the first output on stderr, or the first error, as one line, or None."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 return f"cell {cell.execution_count} wrote on stderr: {' '.join(output.text.split())[:200]}"
+            # A cell tagged raises-exception may fail, and goes on.
+            if output.output_type == "error":
+                return f"cell {cell.execution_count}: {output.ename}: {' '.join(output.evalue.split())}"
     return None
 
 

@@ -69,14 +69,18 @@ def test_a_committed_notebook(project):
 
 
 @pytest.mark.parametrize(
-    "cell, line",
+    "cell, tags, line",
     [
-        ("import warnings\nwarnings.warn('no\\nluck')", "cell 1 wrote on stderr: "),
-        ("raise ValueError('no\\nluck')", "ValueError: no luck"),
+        ("import warnings\nwarnings.warn('no\\nluck')", [], "cell 1 wrote on stderr: "),
+        ("raise ValueError('no\\nluck')", [], "ValueError: no luck"),
+        ("raise ValueError('no\\nluck')", ["raises-exception"], "cell 1: ValueError: no luck"),
     ],
 )
-def test_refused(write, cell, line):
+def test_refused(write, cell, tags, line):
     path = write(cell)
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1].metadata.tags = tags
+    nbformat.write(notebook, path)
     before = path.read_bytes()
     wrong, _ = refresh(path)
     assert wrong.startswith(line) and "\n" not in wrong

@@ -26,16 +26,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, hamming_loss, jaccard_score, precision_recall_fscore_support
-from sklearn.model_selection import GroupShuffleSplit
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    hamming_loss,
+    jaccard_score,
+    precision_recall_fscore_support,
+)
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -133,6 +138,24 @@ def load_tasks(source="sample"):
     that are not in `data/gwas.csv`; rows are counted from 1 and the header is not counted. Raises
     FileNotFoundError for a path that does not exist, and what `download_onet` raises.
     """
+    path = _source_path(source)
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        table = read_onet(path)
+    elif path.suffix.lower() == ".parquet":
+        try:
+            table = pd.read_parquet(path)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{path}: not a parquet file ({_first_line(error)})") from error
+    elif path.suffix.lower() == ".csv":
+        table = _read_table(path.read_bytes(), str(path), ",")
+    else:
+        raise ValueError(
+            f"data: {str(source)!r} ends neither in .csv, .parquet nor .zip, and is not a folder"
+        )
+    return _validated(table, str(path))
+
+
+def _source_path(source):
     source = str(source)
     if source == "sample":
         path = ROOT / "data" / "tasks.csv"
@@ -146,18 +169,25 @@ def load_tasks(source="sample"):
             f'data: {source!r} does not exist; give "sample", "onet", "onet:{ONET_RELEASE}", or the path of '
             "a CSV or parquet file, an O*NET archive or a folder of its text files"
         )
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        table = read_onet(path)
-    elif path.suffix.lower() == ".parquet":
-        try:
-            table = pd.read_parquet(path)
-        except (ValueError, OSError) as error:
-            raise ValueError(f"{path}: not a parquet file ({_first_line(error)})") from error
-    elif path.suffix.lower() == ".csv":
-        table = _read_table(path.read_bytes(), str(path), ",")
-    else:
-        raise ValueError(f"data: {source!r} ends neither in .csv, .parquet nor .zip, and is not a folder")
-    return _validated(table, str(path))
+    return path
+
+
+def load_dwa_titles(source="sample"):
+    """Return the titles of the detailed work activities (DWAs) of an O*NET release as (Task, GWA) pairs.
+
+    Each title is a short statement that belongs to one GWA: more to train on, for a task of the same
+    release or another. `source` is what `load_tasks` takes; a CSV or parquet file and the sample have no
+    DWAs, and the table is empty. Raises ValueError and FileNotFoundError as `load_tasks` does.
+    """
+    path = _source_path(source)
+    if not (path.is_dir() or path.suffix.lower() == ".zip"):
+        return pd.DataFrame({"Task": [], "GWA": []}, dtype="str")
+    reference, gwa, dwa = _onet_dwas(path, _onet_files(path))
+    title = "DWA Title" if dwa == "DWA ID" else "DWA Element Name"
+    name = f"{path}, table of DWAs"
+    _need_columns(reference, [gwa, title], name)
+    titles = pd.DataFrame({"Task": reference[title], "GWA": reference[gwa].str.replace(".", "")})
+    return _validated(titles, name)
 
 
 def _validated(table, name):
@@ -238,9 +268,7 @@ def read_onet(path):
     files = _onet_files(path)
     statements = _onet_table(path, files, "task_statements")
     links = _onet_table(path, files, "tasks_to_dwas")
-    classic = "dwa_reference" in files
-    reference = _onet_table(path, files, "dwa_reference" if classic else "gwas_to_iwas_to_dwas")
-    gwa, dwa = ("Element ID", "DWA ID") if classic else ("GWA Element ID", "DWA Element ID")
+    reference, gwa, dwa = _onet_dwas(path, files)
     task = ["O*NET-SOC Code", "Task ID"]
     _need_columns(statements, [*task, "Task"], f"{path}, Task Statements")
     _need_columns(links, [*task, dwa], f"{path}, Tasks to DWAs")
@@ -249,6 +277,13 @@ def read_onet(path):
         links[[*task, dwa]].merge(statements[[*task, "Task"]], on=task).merge(reference[[gwa, dwa]], on=dwa)
     )
     return pd.DataFrame({"Task": pairs["Task"], "GWA": pairs[gwa].str.replace(".", "")}).drop_duplicates()
+
+
+def _onet_dwas(path, files):
+    """Return the table of DWAs of either layout and the names of its columns of GWAs and of DWAs."""
+    if "dwa_reference" in files:
+        return _onet_table(path, files, "dwa_reference"), "Element ID", "DWA ID"
+    return _onet_table(path, files, "gwas_to_iwas_to_dwas"), "GWA Element ID", "DWA Element ID"
 
 
 def _onet_files(path):
@@ -397,6 +432,78 @@ def split(X, y, seed=SEED):
 # --- model --------------------------------------------------------------------------------------
 
 
+def fit_logistic_regressions(X, Y, C, tol=0.003, max_iter=100):
+    """Return coefficients (n_features, n_labels) and intercepts (n_labels,) of a regression for each label.
+
+    `X` (n, n_features) is a sparse matrix of float32, `Y` (n, n_labels) an array of 0.0 and 1.0 in which
+    no column is constant. The loss of each label is that of `LogisticRegression(C, class_weight="balanced",
+    solver="liblinear")`: the intercept, too, is penalized. A label is done when the norm of its gradient
+    has fallen to `tol` of what it was at the start.
+
+    The method is Newton's with conjugate gradients and step halving (J. Nocedal and S. Wright, Numerical
+    Optimization, 2006, algorithm 7.1), for all labels side by side, so that one sparse product serves them
+    all. Coefficients are kept as weights of the rows, `coef = X.T @ A`, since there are fewer rows than
+    features; of `A`, and of each direction, we carry the scores that it gives to the rows as well.
+    """
+    transposed = X.T.tocsr()
+    penalty = np.float32(1 / C)
+    share = Y.mean(axis=0)
+    weight = np.where(Y == 1, 0.5 / share, 0.5 / (1 - share)).astype(np.float32)
+    sign = np.where(Y == 1, -1, 1).astype(np.float32)
+
+    def scores(A):
+        return X @ (transposed @ A) + A.sum(axis=0)
+
+    def dot(A, B):
+        return np.einsum("ij,ij->j", A, B)
+
+    A, Z = np.zeros_like(Y), np.zeros_like(Y)
+    todo, first = np.arange(Y.shape[1]), None
+    for _ in range(max_iter):
+        probability = expit(Z[:, todo])
+        downhill = weight[:, todo] * (Y[:, todo] - probability) - penalty * A[:, todo]
+        scored = scores(downhill)
+        norm = dot(downhill, scored)
+        first = norm if first is None else first
+        far = norm > tol**2 * first[todo]
+        if not far.any():
+            break
+        todo, probability, downhill = todo[far], probability[:, far], downhill[:, far]
+        w, y, a, z = weight[:, todo], sign[:, todo], A[:, todo], Z[:, todo]
+        step, step_scores = _newton_step(
+            scores, dot, downhill, scored[:, far], w * probability * (1 - probability), penalty
+        )
+
+        def loss(a, z):
+            return dot(w, np.logaddexp(0, y * z)) + penalty / 2 * dot(a, z)
+
+        size, before = np.ones(len(todo), np.float32), loss(a, z)
+        while (worse := (loss(a + size * step, z + size * step_scores) > before) & (size > 1e-3)).any():
+            size[worse] /= 2
+        A[:, todo] += size * step
+        Z[:, todo] += size * step_scores
+    return transposed @ A, A.sum(axis=0)
+
+
+def _newton_step(scores, dot, downhill, scored, curvature, penalty):
+    """Return a Newton step and its scores by conjugate gradients, to 0.3 of the gradient's norm."""
+    step, step_scores = np.zeros_like(downhill), np.zeros_like(downhill)
+    direction, direction_scores = downhill, scored
+    norm = dot(downhill, scored)
+    enough = 0.3**2 * norm
+    for _ in range(50):
+        bent = penalty * direction + curvature * direction_scores
+        rate = np.where(norm > enough, norm / dot(bent, direction_scores), 0).astype(np.float32)
+        step, step_scores = step + rate * direction, step_scores + rate * direction_scores
+        downhill, scored = downhill - rate * bent, scored - rate * scores(bent)
+        norm, last = dot(downhill, scored), norm
+        if not (norm > enough).any():
+            break
+        direction = downhill + norm / last * direction
+        direction_scores = scored + norm / last * direction_scores
+    return step, step_scores
+
+
 class OneVsRestLogisticRegression(ClassifierMixin, BaseEstimator):
     """One logistic regression for each label, and at least one label for each row.
 
@@ -419,25 +526,21 @@ class OneVsRestLogisticRegression(ClassifierMixin, BaseEstimator):
 
         A label that all rows or none have gets zero coefficients and an intercept of plus or minus infinity.
         """
-        X = X.tocsr().sorted_indices()
+        X, Y = X.tocsr().astype(np.float32), y.to_numpy(np.float32)
+        share = Y.mean(axis=0)
         self.classes_ = np.array(y.columns)
-        # Threads, since liblinear releases the GIL and processes would have to be sent X.
-        fitted = Parallel(self.n_jobs, prefer="threads")(
-            delayed(self._fit_label)(X, y[k].to_numpy()) for k in y
-        )
         # By columns, so that a prediction need not copy the matrix to transpose it.
-        self.coef_ = np.asfortranarray([coef for coef, _ in fitted])
-        self.intercept_ = np.array([intercept for _, intercept in fitted])
+        self.coef_ = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
+        self.intercept_ = np.where(share == 1, np.inf, -np.inf).astype(np.float32)
+        labels = np.flatnonzero((share > 0) & (share < 1))
+        blocks = np.array_split(labels, min(effective_n_jobs(self.n_jobs), max(1, len(labels))))
+        # Threads, since NumPy and SciPy release the GIL and processes would have to be sent X.
+        fitted = Parallel(self.n_jobs, prefer="threads")(
+            delayed(fit_logistic_regressions)(X, Y[:, block], self.C) for block in blocks
+        )
+        for block, (coef, intercept) in zip(blocks, fitted):
+            self.coef_[block], self.intercept_[block] = coef.T, intercept
         return self
-
-    def _fit_label(self, X, y):
-        if y.min() == y.max():
-            return np.zeros(X.shape[1]), np.inf if y[0] else -np.inf
-        # liblinear is the fastest here but knows no infinite C; its tolerance of 0.01 was measured to
-        # change no score, which is not so for newton-cg.
-        solver = {"solver": "newton-cg"} if np.isinf(self.C) else {"solver": "liblinear", "tol": 0.01}
-        model = LogisticRegression(C=self.C, class_weight="balanced", max_iter=300, **solver).fit(X, y)
-        return model.coef_[0], model.intercept_[0]
 
     def predict_proba(self, X):
         """Return an array (n, n_labels): for each row and label the probability, each label by itself."""
@@ -453,6 +556,18 @@ def at_least_one(probability):
     """Return an array of 0 and 1 of the shape of `probability`: 1 from 0.5 on, and for each row's largest."""
     largest = probability.argmax(axis=1)[:, np.newaxis] == np.arange(probability.shape[1])
     return ((probability >= 0.5) | largest).astype(int)
+
+
+def terms(statement):
+    """Return what the model counts in a task statement: a list of texts.
+
+    They are its words and its pairs of adjacent words; its first five words once more with a mark,
+    because what a statement opens with says more about the activity than the rest; and its first word,
+    the verb, with two marks.
+    """
+    words = re.findall(r"\w\w+", statement.lower())
+    pairs = [f"{first} {second}" for first, second in zip(words, words[1:])]
+    return words + pairs + [f"^{word}" for word in words[:5]] + [f"^^{word}" for word in words[:1]]
 
 
 class CompactTfidfVectorizer(TfidfVectorizer):
@@ -478,25 +593,43 @@ class CompactTfidfVectorizer(TfidfVectorizer):
 
 
 # What skops may rebuild besides scikit-learn's own classes.
-TRUSTED_TYPES = ["helpers.CompactTfidfVectorizer", "helpers.OneVsRestLogisticRegression"]
+TRUSTED_TYPES = ["helpers.CompactTfidfVectorizer", "helpers.OneVsRestLogisticRegression", "helpers.terms"]
 
 
 def make_model(C=10.0, memory=None):
     """Return the unfitted Pipeline from a DataFrame with a Task column to 37 columns of 0 and 1.
 
     It selects the column; a vectorizer that were given the DataFrame would read the column's *name*.
-    Words and pairs of words are weighted by TF-IDF; the opening word, the verb that says what is done,
-    counts once more. `memory` is the folder in which the Pipeline keeps fitted transformers.
+    What `terms` finds in a statement is weighted by TF-IDF. `memory` is the folder in which the Pipeline
+    keeps fitted transformers.
     """
-    words = CompactTfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    opening = CountVectorizer(token_pattern=r"^\w+", dtype=np.float64)
-    text = ColumnTransformer(
-        [("words", words, "Task"), ("opening", opening, "Task")],
-        transformer_weights={"words": 1, "opening": 0.2},
-    )
+    words = CompactTfidfVectorizer(analyzer=terms, sublinear_tf=True, dtype=np.float32)
+    text = ColumnTransformer([("words", words, "Task")])
     return Pipeline(
         [("text", text), ("classifier", OneVsRestLogisticRegression(C, n_jobs=-1))], memory=memory
     )
+
+
+def add_rows(X, y, more=None):
+    """Return (X, y) with the rows of `more`, a pair like them or None, below."""
+    return (X, y) if more is None else (pd.concat([X, more[0]]), pd.concat([y, more[1]]))
+
+
+def cross_validate(X, y, groups, grid, more=None):
+    """Return the micro-F1 of each C of `grid` in three folds: a DataFrame, a row a fold, a column a C.
+
+    `groups` (n,) numbers the near-twins, which stay in the same fold. `more` is a pair (X, y) of further
+    rows that are trained on in every fold and never scored. The scores are those of `GridSearchCV` over
+    `make_model`; but the terms are counted once in each fold instead of once for each C.
+    """
+    scores = []
+    for train, test in GroupKFold(n_splits=3, shuffle=True, random_state=SEED).split(X, y, groups):
+        X_train, y_train = add_rows(X.iloc[train], y.iloc[train], more)
+        text, classifier = make_model().named_steps.values()
+        train_terms, test_terms = text.fit_transform(X_train), text.transform(X.iloc[test])
+        predictions = (classifier.set_params(C=C).fit(train_terms, y_train).predict(test_terms) for C in grid)
+        scores.append([f1_score(y.iloc[test], predicted, average="micro") for predicted in predictions])
+    return pd.DataFrame(scores, columns=pd.Index(grid, name="C"))
 
 
 # --- scores -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, precision_score
+from sklearn.model_selection import GridSearchCV, GroupKFold
 
 import helpers
 
@@ -92,19 +93,54 @@ def test_every_task_gets_a_gwa(model):
     assert (model.predict(pd.DataFrame({"Task": words})).sum(axis=1) >= 1).all()
 
 
-def test_same_as_stock_logistic_regression(data):
+@pytest.mark.parametrize("C", [1, 10, 100])
+def test_same_as_stock_logistic_regression(data, C):
     X, y = data
-    features = helpers.make_model()["text"].fit_transform(X.head(600)).tocsr().sorted_indices()
-    for C in (10, np.inf):
-        solver = "newton-cg" if C == np.inf else "liblinear"
-        ours = helpers.OneVsRestLogisticRegression(C=C).fit(features, y.head(600)[["4A3a2", "4A3b6"]])
-        stock = LogisticRegression(C=C, class_weight="balanced", solver=solver).fit(
-            features, y["4A3b6"].head(600)
-        )
-        # The tolerance of 0.01 may move a probability a little, but not a prediction far from 0.5.
-        np.testing.assert_allclose(
-            ours.predict_proba(features)[:, 1], stock.predict_proba(features)[:, 1], atol=0.01
-        )
+    X, y = X.head(600), y.head(600)[["4A3a2", "4A3b6"]]
+    features = helpers.make_model()["text"].fit_transform(X)
+    ours = helpers.OneVsRestLogisticRegression(C=C).fit(features, y).predict_proba(features)
+    stock = LogisticRegression(C=C, class_weight="balanced", solver="liblinear", tol=1e-6)
+    for k, label in enumerate(y):
+        expected = stock.fit(features.astype(float), y[label]).predict_proba(features)[:, 1]
+        np.testing.assert_allclose(ours[:, k], expected, atol=0.01)
+
+
+def test_no_penalty_separates_the_training_rows(data):
+    X, y = data
+    X, y = X.head(600), y.head(600)[["4A3a2", "4A3b6"]]
+    features = helpers.make_model()["text"].fit_transform(X)
+    probability = helpers.OneVsRestLogisticRegression(C=np.inf).fit(features, y).predict_proba(features)
+    assert ((probability > 0.5) == y).to_numpy().all()
+
+
+def test_terms():
+    assert helpers.terms("Wash a big car, then dry it up.") == (
+        ["wash", "big", "car", "then", "dry", "it", "up"]
+        + ["wash big", "big car", "car then", "then dry", "dry it", "it up"]
+        + ["^wash", "^big", "^car", "^then", "^dry", "^^wash"]
+    )
+    assert helpers.terms("") == []
+
+
+def test_cross_validation_is_that_of_scikit_learn(data):
+    X, y, groups = data[0].head(400), data[1].head(400), np.arange(400)
+    ours = helpers.cross_validate(X, y, groups, [1.0, 10.0])
+    folds = GroupKFold(n_splits=3, shuffle=True, random_state=helpers.SEED)
+    search = GridSearchCV(
+        helpers.make_model(), {"classifier__C": [1.0, 10.0]}, scoring="f1_micro", cv=folds, refit=False
+    ).fit(X, y, groups=groups)
+    assert ours.shape == (3, 2)
+    np.testing.assert_allclose(ours.mean(), search.cv_results_["mean_test_score"])
+
+
+def test_further_rows_are_trained_on_and_never_scored(data):
+    X, y = data
+    X_few, y_few, groups = X.tail(60), y.tail(60), np.arange(60)
+    alone = helpers.cross_validate(X_few, y_few, groups, [10.0])
+    more = helpers.cross_validate(X_few, y_few, groups, [10.0], more=(X.head(1500), y.head(1500)))
+    assert (more > alone).to_numpy().all()
+    answers = helpers.cross_validate(X_few, y_few, groups, [10.0], more=(X_few, y_few))
+    assert (answers > 0.9).to_numpy().all()
 
 
 def test_a_gwa_without_examples(data):

@@ -131,3 +131,21 @@ def test_sample_needs_neither_network_nor_the_training_packages():
         [sys.executable, "-c", code], cwd=helpers.ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_dwa_titles(tmp_path):
+    assert helpers.load_dwa_titles("sample").empty
+    (tmp_path / "DWA Reference.txt").write_text(
+        "Element ID\tIWA ID\tDWA ID\tDWA Title\n4.A.3.a.4\tI\tD2\tDrive  tractors.\n4.A.1.b.3\tI\tD1\tCount birds.\n"
+    )
+    expected = [("Count birds.", "4A1b3"), ("Drive tractors.", "4A3a4")]
+    assert list(helpers.load_dwa_titles(tmp_path).itertuples(index=False, name=None)) == expected
+    (tmp_path / "DWA Reference.txt").write_text("Element ID\tDWA ID\n4.A.3.a.4\tD2\n")
+    with pytest.raises(ValueError, match="there is no column 'DWA Title'"):
+        helpers.load_dwa_titles(tmp_path)
+
+
+def test_dwa_titles_of_both_layouts(onet):
+    classic = helpers.load_dwa_titles(onet / "db_classic_text.zip")
+    assert classic.equals(helpers.load_dwa_titles(onet / "db_current_text.zip"))
+    assert len(classic) > 2000 and classic["GWA"].nunique() == 37

@@ -2,7 +2,7 @@ PYTHON ?= python3
 PORT ?= 5001
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: run serve test lab ui notebooks mutate repeat canary lint lock clean
+.PHONY: run serve test bench lab ui notebooks mutate repeat canary lint lock clean
 
 run: .venv/ready  ## run the main job on the sample
 	mlflow run . --env-manager local
@@ -14,6 +14,10 @@ serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another P
 
 test: .venv/ready  ## run all tests; the notebooks are replayed too
 	pytest
+
+bench: .venv/ready  ## compare with the pilot's method; needs ../shared/onet and a quiet machine
+	python benchmarks/bench.py
+	python benchmarks/quality.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_data_preparation.ipynb

@@ -633,14 +633,13 @@ def cross_validate(X, y, groups, grid, more=None):
 
 
 def choose_C(scores):
-    """Return the smallest C, the strongest penalty, that is not clearly worse than the best.
+    """Return the smallest C, the strongest penalty, whose mean is within one standard error of the best.
 
-    `scores` is what `cross_validate` returns. This is the one-standard-error rule (L. Breiman and others,
-    Classification and Regression Trees, 1984) on differences within a fold: all candidates have seen the
-    same folds, so what makes a fold easy or hard is no reason to doubt their order.
+    `scores` is what `cross_validate` returns. The rule is from L. Breiman and others, Classification and
+    Regression Trees, 1984.
     """
-    behind = scores[scores.mean().idxmax()].to_numpy()[:, np.newaxis] - scores
-    return float(scores.columns[behind.mean() <= behind.sem()].min())
+    mean = scores.mean()
+    return float(mean.index[mean >= mean.max() - scores[mean.idxmax()].sem()].min())
 
 
 # --- scores -------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_terms():
 
 
 def test_cross_validation_is_that_of_scikit_learn(data):
-    X, y, groups = data[0].head(400), data[1].head(400), np.arange(400)
+    X, y, groups = data[0].head(400), data[1].head(400), np.arange(400) // 8
     ours = helpers.cross_validate(X, y, groups, [1.0, 10.0])
     folds = GroupKFold(n_splits=3, shuffle=True, random_state=helpers.SEED)
     search = GridSearchCV(
@@ -212,3 +212,9 @@ def test_served_answer_to_no_rows(model, tmp_path):
     helpers.save_servable(model, tmp_path / "new")
     answer = helpers._load_pyfunc(tmp_path / "new").predict(SENTENCES.head(0))
     assert list(answer.columns) == ["GWA", "name", "probability"] and len(answer) == 0
+
+
+def test_the_strongest_penalty_within_one_standard_error():
+    scores = pd.DataFrame([[0.4, 0.59, 0.6], [0.5, 0.69, 0.7], [0.6, 0.79, 0.8]], columns=[1.0, 10.0, np.inf])
+    assert helpers.choose_C(scores) == 10
+    assert helpers.choose_C(scores[[1.0]]) == 1

@@ -173,6 +173,7 @@ def main():
         sys.exit(f"bench.py: the O*NET data in {ONET} are absent, and there is nothing to measure on")
     import pandas as pd
 
+    load_before = os.getloadavg()[0]
     mine = [run("ours") for _ in range(3)]
     theirs = run("pilot")
     table = pd.DataFrame(seeds())
@@ -188,7 +189,8 @@ def main():
     lines = [
         "# Benchmark",
         "",
-        f"Written by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, with {os.cpu_count()} cores. "
+        f"Written by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, with {os.cpu_count()} cores and a load of "
+        f"{load_before:.1f} before it began (near 0 is quiet; otherwise the times mean little). "
         f"{sum(len(part) for part in load()[:2]):,} statements of the O*NET release of 2020 (a tenth is left out; "
         "see the data's README), 80/20 by statement, the candidates C 1, 10, 100 and no penalty, three folds. "
         "Ours: median of three runs, with the titles of an O*NET archive's DWAs as further training rows.",

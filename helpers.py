@@ -457,6 +457,9 @@ def fit_logistic_regressions(X, Y, C, tol=0.003, max_iter=100):
     def dot(A, B):
         return np.einsum("ij,ij->j", A, B)
 
+    def loss(w, y, a, z):
+        return dot(w, np.logaddexp(0, y * z)) + penalty / 2 * dot(a, z)
+
     A, Z = np.zeros_like(Y), np.zeros_like(Y)
     todo, first = np.arange(Y.shape[1]), None
     for _ in range(max_iter):
@@ -473,12 +476,8 @@ def fit_logistic_regressions(X, Y, C, tol=0.003, max_iter=100):
         step, step_scores = _newton_step(
             scores, dot, downhill, scored[:, far], w * probability * (1 - probability), penalty
         )
-
-        def loss(a, z):
-            return dot(w, np.logaddexp(0, y * z)) + penalty / 2 * dot(a, z)
-
-        size, before = np.ones(len(todo), np.float32), loss(a, z)
-        while (worse := (loss(a + size * step, z + size * step_scores) > before) & (size > 1e-3)).any():
+        size, before = np.ones(len(todo), np.float32), loss(w, y, a, z)
+        while (worse := (loss(w, y, a + size * step, z + size * step_scores) > before) & (size > 1e-3)).any():
             size[worse] /= 2
         A[:, todo] += size * step
         Z[:, todo] += size * step_scores

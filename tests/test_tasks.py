@@ -136,7 +136,8 @@ def test_sample_needs_neither_network_nor_the_training_packages():
 def test_dwa_titles(tmp_path):
     assert helpers.load_dwa_titles("sample").empty
     (tmp_path / "DWA Reference.txt").write_text(
-        "Element ID\tIWA ID\tDWA ID\tDWA Title\n4.A.3.a.4\tI\tD2\tDrive  tractors.\n4.A.1.b.3\tI\tD1\tCount birds.\n"
+        "Element ID\tIWA ID\tDWA ID\tDWA Title\n"
+        "4.A.3.a.4\tI\tD2\tDrive  tractors.\n4.A.1.b.3\tI\tD1\tCount birds.\n"
     )
     expected = [("Count birds.", "4A1b3"), ("Drive tractors.", "4A3a4")]
     assert list(helpers.load_dwa_titles(tmp_path).itertuples(index=False, name=None)) == expected

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -576,6 +576,19 @@ class CompactTfidfVectorizer(TfidfVectorizer):
     2.6 s, and takes 34 MB instead of 119 MB.
     """
 
+    def transform(self, raw_documents):
+        """Return what `TfidfVectorizer.transform` returns, with less work for each document."""
+        check_is_fitted(self)
+        column_of, terms_of = self.vocabulary_.get, self.build_analyzer()
+        columns, ends = [], [0]
+        for document in raw_documents:
+            columns += [column for column in map(column_of, terms_of(document)) if column is not None]
+            ends.append(len(columns))
+        ones = np.ones(len(columns), self.dtype)
+        counts = csr_matrix((ones, columns, ends), shape=(len(ends) - 1, len(self.vocabulary_)))
+        counts.sum_duplicates()
+        return self._tfidf.transform(counts, copy=False)
+
     def __getstate__(self):
         state = dict(super().__getstate__())
         if "vocabulary_" in state:
@@ -713,11 +726,15 @@ def register(model_uri, f1_micro, data_digest):
     data and has a lower f1_micro; scores on other data cannot be compared.
     """
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
     client = MlflowClient()
     # mlflow.register_model makes the same two calls, and announces them on stderr.
-    if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+    try:
         client.create_registered_model(MODEL_NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
     model = client.get_logged_model(model_uri.removeprefix("models:/"))
     version = client.create_model_version(
         MODEL_NAME,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, precision_score
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -120,6 +121,13 @@ def test_terms():
         + ["^wash", "^big", "^car", "^then", "^dry", "^^wash"]
     )
     assert helpers.terms("") == []
+
+
+def test_weights_are_those_of_scikit_learn(model):
+    words = model["text"].named_transformers_["words"]
+    texts = [*SENTENCES["Task"], "", "Wash the wash, and wash it.", "Zzyzx qwrtp."]
+    ours, stock = words.transform(texts), TfidfVectorizer.transform(words, texts)
+    assert ours.dtype == stock.dtype and ours.nnz == stock.nnz and abs(ours - stock).max() == 0
 
 
 def test_cross_validation_is_that_of_scikit_learn(data):

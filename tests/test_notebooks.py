@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import find_comment_markers, find_metadata_tags
 from refresh import normalize
@@ -36,8 +37,7 @@ def shows_something(source):
 
     What a call at the end returns may be None; nbval sees whether it is.
     """
-    plain = "\n".join("pass" if line.startswith(("!", "%")) else line for line in source.splitlines())
-    body = ast.parse(plain).body
+    body = ast.parse(TransformerManager().transform_cell(source)).body
     calls = [node.func for top in body for node in walk_but_functions(top) if isinstance(node, ast.Call)]
     names = {getattr(function, "attr", getattr(function, "id", None)) for function in calls}
     last = body[-1] if body else None
@@ -228,6 +228,7 @@ BAD = [
     (output_missing, code_cell("for k in range(3):\n    print(k)")),
     (output_missing, code_cell("n = 3\nn")),
     (output_missing, code_cell("%matplotlib inline\nn = [3]\nn[0]")),
+    (output_missing, code_cell("lines = !ls\nlines")),
     (output_missing, code_cell("helpers.show(figure, 'a figure of a figure of a figure')")),
     (stderr_or_error, code_cell("f()", new_output("stream", name="stderr", text="Warning: no"))),
     (stderr_or_error, code_cell("f()", new_output("error", ename="E", evalue="no", traceback=[]))),

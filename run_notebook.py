@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import helpers
@@ -63,17 +64,27 @@ def parse_arguments(argv):
     return arguments, timeout
 
 
-def open_run():
-    """Return the id of the run that MLflow opened, or of a new one; the kernel finds it in MLFLOW_RUN_ID."""
-    import mlflow
+def connect():
+    """Import what is needed besides papermill, and return MLflow's client."""
+    import nbconvert  # noqa: F401
+    from mlflow import MlflowClient
 
     helpers.connect()
-    if "MLFLOW_RUN_ID" not in os.environ:
+    return MlflowClient()
+
+
+def open_run(connecting):
+    """Leave the id of a new run in MLFLOW_RUN_ID, for the kernel; return None, or what went wrong."""
+    import mlflow
+
+    try:
+        connecting.result()
         run_id = mlflow.start_run().info.run_id
-        # Leave it to the notebook; this deletes the variable.
-        mlflow.end_run("RUNNING")
-        os.environ["MLFLOW_RUN_ID"] = run_id
-    return os.environ["MLFLOW_RUN_ID"]
+    except (mlflow.MlflowException, OSError) as error:
+        return f"no run could be opened: {error}"
+    # Leave it to the notebook; this deletes the variable.
+    mlflow.end_run("RUNNING")
+    os.environ["MLFLOW_RUN_ID"] = run_id
 
 
 def execute(output, parameters, timeout):
@@ -114,12 +125,24 @@ def render(notebook):
     return HTMLExporter(mathjax_url="", require_js_url="").from_notebook_node(node)[0]
 
 
-def log_notebook(client, run_id, notebook):
-    """Log an executed notebook and its HTML as artifacts under notebook/ of the run."""
-    page = notebook.with_suffix(".html")
-    page.write_text(render(notebook), encoding="utf-8")
-    client.log_artifact(run_id, str(notebook), "notebook")
-    client.log_artifact(run_id, str(page), "notebook")
+def finish(connecting, status, notebook):
+    """Log an executed notebook and its HTML to the run, and end it; return whether that went well."""
+    from mlflow import MlflowException
+
+    run_id, folder = os.environ["MLFLOW_RUN_ID"], notebook.parent
+    try:
+        client = connecting.result()
+        if notebook.exists():
+            page = notebook.with_suffix(".html")
+            page.write_text(render(notebook), encoding="utf-8")
+            client.log_artifact(run_id, str(notebook), "notebook")
+            client.log_artifact(run_id, str(page), "notebook")
+        client.set_terminated(run_id, status)
+        shutil.rmtree(folder)
+    except (MlflowException, OSError) as error:
+        say(f"the executed notebook stays in {folder}, it could not be logged: {error}")
+        return False
+    return True
 
 
 def stop(signum, frame):
@@ -128,22 +151,20 @@ def stop(signum, frame):
 
 def main(argv=None):
     parameters, timeout = parse_arguments(argv)
-    # Imports here and below wait for the check of the arguments, so that a refusal comes at once.
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
+    # Imports here and above wait for the check of the arguments, so that a refusal comes at once.
+    import papermill  # noqa: F401
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.getLogger("papermill").addFilter(lambda record: "ing Cell " not in record.getMessage())
-    try:
-        run_id = open_run()
-    except (MlflowException, OSError) as error:
-        say(f"no run could be opened: {error}")
+    # MLflow takes seconds to import; where it has opened the run already, the notebook starts meanwhile.
+    connecting = ThreadPoolExecutor().submit(connect)
+    failure = None if "MLFLOW_RUN_ID" in os.environ else open_run(connecting)
+    if failure:
+        say(failure)
         return 1
-    client = MlflowClient()
-    folder = Path(tempfile.mkdtemp(prefix="onet-gwa-"))
-    notebook = folder / NOTEBOOK.name
+    notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-")) / NOTEBOOK.name
     failure, status = "stopped", "FAILED"
     try:
         failure = execute(notebook, parameters, timeout)
@@ -154,17 +175,11 @@ def main(argv=None):
     finally:
         if failure:
             say(failure)
-        try:
-            if notebook.exists():
-                log_notebook(client, run_id, notebook)
-            client.set_terminated(run_id, status)
-            shutil.rmtree(folder)
-        except (MlflowException, OSError) as error:
-            say(f"the executed notebook stays in {folder}, it could not be logged: {error}")
-            failure = "not logged"
-    if not failure:
-        print(f"Recorded as run {run_id}; make ui shows it.")
-    return 1 if failure else 0
+        logged = finish(connecting, status, notebook)
+    if failure or not logged:
+        return 1
+    print(f"Recorded as run {os.environ['MLFLOW_RUN_ID']}; make ui shows it.")
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ functions that need them.
 """
 
 import contextlib
+import gc
 import hashlib
 import http.client
 import io
@@ -32,7 +33,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
@@ -432,18 +433,21 @@ def split(X, y, seed=SEED):
 # --- model --------------------------------------------------------------------------------------
 
 
-def fit_logistic_regressions(X, Y, C, tol=0.003, max_iter=100):
-    """Return coefficients (n_features, n_labels) and intercepts (n_labels,) of a regression for each label.
+def fit_logistic_regressions(X, Y, C, start, tol=0.001, max_iter=100):
+    """Return the weights (n, n_labels) of the rows, of which a regression for each label consists.
+
+    The coefficients (n_features, n_labels) are `X.T @ weights` and the intercepts the sums of its columns.
 
     `X` (n, n_features) is a sparse matrix of float32, `Y` (n, n_labels) an array of 0.0 and 1.0 in which
-    no column is constant. The loss of each label is that of `LogisticRegression(C, class_weight="balanced",
-    solver="liblinear")`: the intercept, too, is penalized. A label is done when the norm of its gradient
-    has fallen to `tol` of what it was at the start.
+    no column is constant; `start` (n, n_labels) are the weights to begin with. The loss of each label is
+    that of `LogisticRegression(C, class_weight="balanced", solver="liblinear")`: the intercept, too, is
+    penalized. A label is done when the norm of its gradient has fallen to `tol` of what it is for weights
+    of 0.
 
     The method is Newton's with conjugate gradients and step halving (J. Nocedal and S. Wright, Numerical
     Optimization, 2006, algorithm 7.1), for all labels side by side, so that one sparse product serves them
-    all. Coefficients are kept as weights of the rows, `coef = X.T @ A`, since there are fewer rows than
-    features; of `A`, and of each direction, we carry the scores that it gives to the rows as well.
+    all. It works on the weights `A` of the rows, since there are fewer rows than features; of `A`, and of
+    each direction, we carry the scores that it gives to the rows as well.
     """
     transposed = X.T.tocsr()
     penalty = np.float32(1 / C)
@@ -460,15 +464,16 @@ def fit_logistic_regressions(X, Y, C, tol=0.003, max_iter=100):
     def loss(w, y, a, z):
         return dot(w, np.logaddexp(0, y * z)) + penalty / 2 * dot(a, z)
 
-    A, Z = np.zeros_like(Y), np.zeros_like(Y)
-    todo, first = np.arange(Y.shape[1]), None
+    at_zero = weight * (Y - np.float32(0.5))
+    enough = tol**2 * dot(at_zero, scores(at_zero))
+    A, Z = start.copy(), scores(start)
+    todo = np.arange(Y.shape[1])
     for _ in range(max_iter):
         probability = expit(Z[:, todo])
         downhill = weight[:, todo] * (Y[:, todo] - probability) - penalty * A[:, todo]
         scored = scores(downhill)
         norm = dot(downhill, scored)
-        first = norm if first is None else first
-        far = norm > tol**2 * first[todo]
+        far = norm > enough[todo]
         if not far.any():
             break
         todo, probability, downhill = todo[far], probability[:, far], downhill[:, far]
@@ -481,7 +486,7 @@ def fit_logistic_regressions(X, Y, C, tol=0.003, max_iter=100):
             size[worse] /= 2
         A[:, todo] += size * step
         Z[:, todo] += size * step_scores
-    return transposed @ A, A.sum(axis=0)
+    return A
 
 
 def _newton_step(scores, dot, downhill, scored, curvature, penalty):
@@ -512,13 +517,15 @@ class OneVsRestLogisticRegression(ClassifierMixin, BaseEstimator):
     is one product.
 
     Parameters: `C` as in `LogisticRegression` (`np.inf` for no penalty); `n_jobs`, the threads that fit
-    labels side by side. Fitted attributes: `classes_` (n_labels,), `coef_` (n_labels, n_features) and
+    labels side by side; `warm_start`, whether a fit begins with the solution of the last one, which was on
+    the same rows. Fitted attributes: `classes_` (n_labels,), `coef_` (n_labels, n_features) and
     `intercept_` (n_labels,).
     """
 
-    def __init__(self, C=1.0, n_jobs=None):
+    def __init__(self, C=1.0, n_jobs=None, warm_start=False):
         self.C = C
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
 
     def fit(self, X, y):
         """Fit on X, a sparse matrix (n, n_features), and y, a DataFrame (n, n_labels) of 0 and 1.
@@ -533,12 +540,16 @@ class OneVsRestLogisticRegression(ClassifierMixin, BaseEstimator):
         self.intercept_ = np.where(share == 1, np.inf, -np.inf).astype(np.float32)
         labels = np.flatnonzero((share > 0) & (share < 1))
         blocks = np.array_split(labels, min(effective_n_jobs(self.n_jobs), max(1, len(labels))))
+        start = self.weights_ if self.warm_start and hasattr(self, "weights_") else np.zeros_like(Y)
         # Threads, since NumPy and SciPy release the GIL and processes would have to be sent X.
         fitted = Parallel(self.n_jobs, prefer="threads")(
-            delayed(fit_logistic_regressions)(X, Y[:, block], self.C) for block in blocks
+            delayed(fit_logistic_regressions)(X, Y[:, block], self.C, start[:, block]) for block in blocks
         )
-        for block, (coef, intercept) in zip(blocks, fitted):
-            self.coef_[block], self.intercept_[block] = coef.T, intercept
+        for block, weights in zip(blocks, fitted):
+            self.coef_[block], self.intercept_[block] = (X.T @ weights).T, weights.sum(axis=0)
+        if self.warm_start:
+            self.weights_ = np.zeros_like(Y)
+            self.weights_[:, labels] = np.hstack(fitted)
         return self
 
     def predict_proba(self, X):
@@ -560,13 +571,18 @@ def at_least_one(probability):
 def terms(statement):
     """Return what the model counts in a task statement: a list of texts.
 
-    They are its words and its pairs of adjacent words; its first five words once more with a mark,
-    because what a statement opens with says more about the activity than the rest; and its first word,
-    the verb, with two marks.
+    They are its words; the first five letters of each longer word, that is, of more than three, since they
+    are the same in "assembles" and "assembly"; pairs of neighbors, shortened in the same way; the first
+    word, which is the verb, with each longer one; and the first five words once more with a mark, because
+    what a statement opens with says more about the activity than the rest.
     """
     words = re.findall(r"\w\w+", statement.lower())
-    pairs = [f"{first} {second}" for first, second in zip(words, words[1:])]
-    return words + pairs + [f"^{word}" for word in words[:5]] + [f"^^{word}" for word in words[:1]]
+    short = [word[:5] for word in words]
+    longer = [word[:5] for word in words if len(word) > 3]
+    pairs = [f"{first} {second}" for first, second in zip(short, short[1:])]
+    with_verb = [f"{words[0]} + {word}" for word in longer]
+    marked = [f"^{word}" for word in words[:5]] + [f"^^{word}" for word in words[:1]]
+    return words + [f"{word}*" for word in longer] + pairs + with_verb + marked
 
 
 class CompactTfidfVectorizer(TfidfVectorizer):
@@ -608,18 +624,15 @@ class CompactTfidfVectorizer(TfidfVectorizer):
 TRUSTED_TYPES = ["helpers.CompactTfidfVectorizer", "helpers.OneVsRestLogisticRegression", "helpers.terms"]
 
 
-def make_model(C=10.0, memory=None):
+def make_model(C=10.0):
     """Return the unfitted Pipeline from a DataFrame with a Task column to 37 columns of 0 and 1.
 
     It selects the column; a vectorizer that were given the DataFrame would read the column's *name*.
-    What `terms` finds in a statement is weighted by TF-IDF. `memory` is the folder in which the Pipeline
-    keeps fitted transformers.
+    What `terms` finds in a statement is weighted by TF-IDF.
     """
     words = CompactTfidfVectorizer(analyzer=terms, sublinear_tf=True, dtype=np.float32)
     text = ColumnTransformer([("words", words, "Task")])
-    return Pipeline(
-        [("text", text), ("classifier", OneVsRestLogisticRegression(C, n_jobs=-1))], memory=memory
-    )
+    return Pipeline([("text", text), ("classifier", OneVsRestLogisticRegression(C, n_jobs=-1))])
 
 
 def add_rows(X, y, more=None):
@@ -632,14 +645,24 @@ def cross_validate(X, y, groups, grid, more=None):
 
     `groups` (n,) numbers the near-twins, which stay in the same fold. `more` is a pair (X, y) of further
     rows that are trained on in every fold and never scored. The scores are those of `GridSearchCV` over
-    `make_model`; but the terms are counted once in each fold instead of once for each C.
+    `make_model`; but terms are counted once for all folds and candidates, and each candidate starts from
+    the solution of the one before it.
     """
+    folds = GroupKFold(n_splits=3, shuffle=True, random_state=SEED).split(X, y, groups)
+    further = np.arange(len(X), len(X) + (0 if more is None else len(more[0])))
+    X, y = add_rows(X, y, more)
+    counts = CountVectorizer(analyzer=terms, dtype=np.float32).fit_transform(X["Task"])
     scores = []
-    for train, test in GroupKFold(n_splits=3, shuffle=True, random_state=SEED).split(X, y, groups):
-        X_train, y_train = add_rows(X.iloc[train], y.iloc[train], more)
-        text, classifier = make_model().named_steps.values()
-        train_terms, test_terms = text.fit_transform(X_train), text.transform(X.iloc[test])
-        predictions = (classifier.set_params(C=C).fit(train_terms, y_train).predict(test_terms) for C in grid)
+    for train, test in folds:
+        train = np.concatenate([train, further])
+        # A model of these rows would not know the terms that only others hold.
+        known = np.flatnonzero(counts[train].getnnz(axis=0))
+        tfidf = TfidfTransformer(sublinear_tf=True).fit(counts[train][:, known])
+        train_terms, test_terms = (tfidf.transform(counts[rows][:, known]) for rows in (train, test))
+        classifier = OneVsRestLogisticRegression(n_jobs=-1, warm_start=True)
+        predictions = (
+            classifier.set_params(C=C).fit(train_terms, y.iloc[train]).predict(test_terms) for C in grid
+        )
         scores.append([f1_score(y.iloc[test], predicted, average="micro") for predicted in predictions])
     return pd.DataFrame(scores, columns=pd.Index(grid, name="C"))
 
@@ -703,6 +726,8 @@ def connect():
     # MLflow would put the artifacts, too, into the working directory.
     with contextlib.chdir(folder):
         mlflow.get_experiment("0")
+    # Without this, a process takes another 1 to 2 s to end: Python looks several times through all objects.
+    gc.freeze()
 
 
 def digest(tasks):
@@ -811,7 +836,9 @@ def save_servable(pipeline, folder):
     import skops.io
 
     Path(folder).mkdir()
-    skops.io.dump(pipeline, Path(folder) / "pipeline.skops")
+    skops.io.dump(
+        pipeline, Path(folder) / "pipeline.skops", compression=zipfile.ZIP_DEFLATED, compresslevel=1
+    )
     shutil.copy(ROOT / "data" / "gwas.csv", folder)
 
 
@@ -945,6 +972,8 @@ def show(figure, alt):
 
     png = io.BytesIO()
     figure.savefig(png, format="png")
+    # It is laid out now, which takes most of the time; saving it once more need not do that again.
+    figure.set_layout_engine("none")
     plt.close(figure)
     text = f"{alt}\n{figure_data(figure)}"
     display({"image/png": png.getvalue(), "text/plain": text}, metadata={"image/png": {"alt": alt}}, raw=True)

@@ -117,8 +117,14 @@ def test_no_penalty_separates_the_training_rows(data):
 def test_terms():
     assert helpers.terms("Wash a big car, then dry it up.") == (
         ["wash", "big", "car", "then", "dry", "it", "up"]
+        + ["wash*", "then*"]
         + ["wash big", "big car", "car then", "then dry", "dry it", "it up"]
+        + ["wash + wash", "wash + then"]
         + ["^wash", "^big", "^car", "^then", "^dry", "^^wash"]
+    )
+    # Words are shortened, but for the verb and the first five.
+    assert {"bicycles", "bicyc*", "assem bicyc", "assemble + bicyc", "^bicycles"} < set(
+        helpers.terms("Assemble bicycles.")
     )
     assert helpers.terms("") == []
 

@@ -202,7 +202,9 @@ def main():
         "",
         "In each run C is chosen by cross-validation on its training rows. Terms, weights and tolerances were chosen "
         f"by cross-validation on the training rows of one split, that with near-twins on one side and seed "
-        f"{helpers.SEED}, and the result was looked at on ten other splits before they were fixed. The terms that are counted were chosen later, on the training rows of the split by statement with that seed, with its test score in view. Test rows of the "
+        f"{helpers.SEED}, and the result was looked at on ten other splits before they were fixed. The "
+        "terms that are counted were chosen later, on the training rows of the split by statement with that seed, "
+        "with its test score in view. Test rows of the "
         "other splits are partly among those training rows, as in any repeated split.",
         "",
         "| | pilot's method | this project | ratio |",

@@ -46,8 +46,8 @@ READ = {
     "Plan the content of swimming lessons according to swimmers' ages and confidence in deep water.": (
         "Planning a course counts as creative work in the labels; the verb misleads again."
     ),
-    "Create appraisal methods for timberland, orchards, or mineral rights where few comparable sales exist.": (
-        "The verb is creative; that the result is a method for others is in the object."
+    "Write cash-handling policies and instruct branch tellers in applying them.": (
+        "To write usually is to document; that what is written is a policy, a rule for others, is in the object."
     ),
 }
 

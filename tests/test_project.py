@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 import helpers
 
-PIN = re.compile(r"^([a-z0-9._-]+)==([^ ]+)", re.MULTILINE)
+PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z-]+\])?==([^ ]+)", re.MULTILINE)
 
 
 def direct_pins():

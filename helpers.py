@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 from scipy.sparse import coo_array, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
@@ -433,78 +433,88 @@ def split(X, y, seed=SEED):
 # --- model --------------------------------------------------------------------------------------
 
 
-def fit_logistic_regressions(X, Y, C, start, tol=0.001, max_iter=100):
+def row_products(X):
+    """Return a function from the weights (n, n_labels) of the rows to the scores (n, n_labels) of the rows.
+
+    `X` (n, n_features) is a sparse matrix of float32. The coefficients that weights `A` stand for are
+    `X.T @ A` and the intercepts the sums of its columns, so the scores are `X @ X.T @ A` and these sums.
+    """
+    uses = X.getnnz(axis=0)
+    # Most columns are used by a few rows, and the products of such rows with each other are quicker to keep.
+    rare, common = X[:, np.flatnonzero(uses <= 4)], X[:, np.flatnonzero(uses > 4)]
+    between, transposed = rare @ rare.T, common.T.tocsr()
+    return lambda A: common @ (transposed @ A) + between @ A + A.sum(axis=0)
+
+
+def fit_logistic_regressions(scores, Y, C, start, tol=0.001, max_iter=100):
     """Return the weights (n, n_labels) of the rows, of which a regression for each label consists.
 
-    The coefficients (n_features, n_labels) are `X.T @ weights` and the intercepts the sums of its columns.
-
-    `X` (n, n_features) is a sparse matrix of float32, `Y` (n, n_labels) an array of 0.0 and 1.0 in which
-    no column is constant; `start` (n, n_labels) are the weights to begin with. The loss of each label is
-    that of `LogisticRegression(C, class_weight="balanced", solver="liblinear")`: the intercept, too, is
-    penalized. A label is done when the norm of its gradient has fallen to `tol` of what it is for weights
-    of 0.
+    `scores` is what `row_products` returns, `Y` (n, n_labels) an array of 0.0 and 1.0 in which no column is
+    constant; `start` (n, n_labels) are the weights to begin with. The loss of each label is that of
+    `LogisticRegression(C, class_weight="balanced", solver="liblinear")`: the intercept, too, is penalized. A
+    label is done when the norm of its gradient has fallen to `tol` of what it is for weights of 0.
 
     The method is Newton's with conjugate gradients and step halving (J. Nocedal and S. Wright, Numerical
     Optimization, 2006, algorithm 7.1), for all labels side by side, so that one sparse product serves them
     all. It works on the weights `A` of the rows, since there are fewer rows than features; of `A`, and of
     each direction, we carry the scores that it gives to the rows as well.
     """
-    transposed = X.T.tocsr()
     penalty = np.float32(1 / C)
     share = Y.mean(axis=0)
     weight = np.where(Y == 1, 0.5 / share, 0.5 / (1 - share)).astype(np.float32)
-    sign = np.where(Y == 1, -1, 1).astype(np.float32)
+    sign = 1 - 2 * Y
 
-    def scores(A):
-        return X @ (transposed @ A) + A.sum(axis=0)
-
-    def dot(A, B):
-        return np.einsum("ij,ij->j", A, B)
-
-    def loss(w, y, a, z):
-        return dot(w, np.logaddexp(0, y * z)) + penalty / 2 * dot(a, z)
+    def loss(w, s, a, z):
+        return _dot(w, np.logaddexp(0, s * z)) + penalty / 2 * _dot(a, z)
 
     at_zero = weight * (Y - np.float32(0.5))
-    enough = tol**2 * dot(at_zero, scores(at_zero))
+    enough = tol**2 * _dot(at_zero, scores(at_zero))
     A, Z = start.copy(), scores(start)
     todo = np.arange(Y.shape[1])
     for _ in range(max_iter):
-        probability = expit(Z[:, todo])
-        downhill = weight[:, todo] * (Y[:, todo] - probability) - penalty * A[:, todo]
+        w, y, s, a, z = (part.take(todo, axis=1) for part in (weight, Y, sign, A, Z))
+        probability = expit(z)
+        downhill = w * (y - probability) - penalty * a
         scored = scores(downhill)
-        norm = dot(downhill, scored)
-        far = norm > enough[todo]
-        if not far.any():
+        far = np.flatnonzero(_dot(downhill, scored) > enough[todo])
+        if not len(far):
             break
-        todo, probability, downhill = todo[far], probability[:, far], downhill[:, far]
-        w, y, a, z = weight[:, todo], sign[:, todo], A[:, todo], Z[:, todo]
-        step, step_scores = _newton_step(
-            scores, dot, downhill, scored[:, far], w * probability * (1 - probability), penalty
+        todo = todo[far]
+        w, s, a, z, probability, downhill, scored = (
+            part.take(far, axis=1) for part in (w, s, a, z, probability, downhill, scored)
         )
-        size, before = np.ones(len(todo), np.float32), loss(w, y, a, z)
-        while (worse := (loss(w, y, a + size * step, z + size * step_scores) > before) & (size > 1e-3)).any():
+        step, step_scores = _newton_step(
+            scores, downhill, scored, w * probability * (1 - probability), penalty
+        )
+        size, before = np.ones(len(todo), np.float32), loss(w, s, a, z)
+        while (worse := (loss(w, s, a + size * step, z + size * step_scores) > before) & (size > 1e-3)).any():
             size[worse] /= 2
         A[:, todo] += size * step
         Z[:, todo] += size * step_scores
     return A
 
 
-def _newton_step(scores, dot, downhill, scored, curvature, penalty):
+def _dot(A, B):
+    """Return the products of the columns; sums of float32 would be too coarse to compare losses by."""
+    return np.einsum("ij,ij->j", A, B, dtype=np.float64)
+
+
+def _newton_step(scores, downhill, scored, curvature, penalty):
     """Return a Newton step and its scores by conjugate gradients, to 0.3 of the gradient's norm."""
     step, step_scores = np.zeros_like(downhill), np.zeros_like(downhill)
     direction, direction_scores = downhill, scored
-    norm = dot(downhill, scored)
+    norm = _dot(downhill, scored)
     enough = 0.3**2 * norm
     for _ in range(50):
         bent = penalty * direction + curvature * direction_scores
-        rate = np.where(norm > enough, norm / dot(bent, direction_scores), 0).astype(np.float32)
+        rate = np.where(norm > enough, norm / _dot(bent, direction_scores), 0).astype(np.float32)
         step, step_scores = step + rate * direction, step_scores + rate * direction_scores
         downhill, scored = downhill - rate * bent, scored - rate * scores(bent)
-        norm, last = dot(downhill, scored), norm
+        norm, last = _dot(downhill, scored), norm
         if not (norm > enough).any():
             break
-        direction = downhill + norm / last * direction
-        direction_scores = scored + norm / last * direction_scores
+        turn = (norm / last).astype(np.float32)
+        direction, direction_scores = downhill + turn * direction, scored + turn * direction_scores
     return step, step_scores
 
 
@@ -539,11 +549,14 @@ class OneVsRestLogisticRegression(ClassifierMixin, BaseEstimator):
         self.coef_ = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
         self.intercept_ = np.where(share == 1, np.inf, -np.inf).astype(np.float32)
         labels = np.flatnonzero((share > 0) & (share < 1))
-        blocks = np.array_split(labels, min(effective_n_jobs(self.n_jobs), max(1, len(labels))))
+        # Of 16 labels at most, so that what a product reads stays in a processor's cache.
+        blocks = np.array_split(labels, max(1, -(-len(labels) // 16)))
         start = self.weights_ if self.warm_start and hasattr(self, "weights_") else np.zeros_like(Y)
+        fit = delayed(fit_logistic_regressions)
+        scores = row_products(X)
         # Threads, since NumPy and SciPy release the GIL and processes would have to be sent X.
         fitted = Parallel(self.n_jobs, prefer="threads")(
-            delayed(fit_logistic_regressions)(X, Y[:, block], self.C, start[:, block]) for block in blocks
+            fit(scores, Y.take(block, axis=1), self.C, start.take(block, axis=1)) for block in blocks
         )
         for block, weights in zip(blocks, fitted):
             self.coef_[block], self.intercept_[block] = (X.T @ weights).T, weights.sum(axis=0)
@@ -577,12 +590,17 @@ def terms(statement):
     what a statement opens with says more about the activity than the rest.
     """
     words = re.findall(r"\w\w+", statement.lower())
-    short = [word[:5] for word in words]
-    longer = [word[:5] for word in words if len(word) > 3]
-    pairs = [f"{first} {second}" for first, second in zip(short, short[1:])]
-    with_verb = [f"{words[0]} + {word}" for word in longer]
-    marked = [f"^{word}" for word in words[:5]] + [f"^^{word}" for word in words[:1]]
-    return words + [f"{word}*" for word in longer] + pairs + with_verb + marked
+    found = [*words, *(f"^{word}" for word in words[:5]), *(f"^^{word}" for word in words[:1])]
+    before = None
+    for word in words:
+        short = word[:5]
+        if len(word) > 3:
+            found.append(f"{short}*")
+            found.append(f"{words[0]} + {short}")
+        if before:
+            found.append(f"{before} {short}")
+        before = short
+    return found
 
 
 class UsedTfidfTransformer(TfidfTransformer):
@@ -593,7 +611,9 @@ class UsedTfidfTransformer(TfidfTransformer):
 
     def fit(self, X, y=None):
         """Fit on X, a CSR matrix (n, n_columns) of counts."""
-        used = np.flatnonzero(X.getnnz(axis=0))
+        uses = X.getnnz(axis=0)
+        # The commonest first, so that what nearly every row needs lies close together in memory.
+        used = np.argsort(-uses, kind="stable")[: np.count_nonzero(uses)]
         self.position_ = np.full(X.shape[1], -1, np.int32)
         self.position_[used] = np.arange(len(used))
         return super().fit(X[:, used])

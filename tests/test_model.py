@@ -1,5 +1,7 @@
 """The split, the pipeline, the scores, and the model that is served."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,9 +123,9 @@ def test_a_warm_start_leads_to_the_same_model_sooner(data):
     # One step from the solution for C=1 leads nearer than one from 0.
     some = y.columns[y.any()][:5]
     labels, columns = y[some].to_numpy(np.float32), y.columns.get_indexer(some)
-    goal = warm.weights_[:, columns]
+    goal, scores = warm.weights_[:, columns], helpers.row_products(features.tocsr())
     far, near = (
-        abs(helpers.fit_logistic_regressions(features.tocsr(), labels, 10, start, max_iter=1) - goal).sum()
+        abs(helpers.fit_logistic_regressions(scores, labels, 10, start, max_iter=1) - goal).sum()
         for start in (np.zeros_like(goal), started[:, columns])
     )
     assert near < far
@@ -138,7 +140,7 @@ def test_no_penalty_separates_the_training_rows(data):
 
 
 def test_terms():
-    assert helpers.terms("Wash a big car, then dry it up.") == (
+    assert Counter(helpers.terms("Wash a big car, then dry it up.")) == Counter(
         ["wash", "big", "car", "then", "dry", "it", "up"]
         + ["wash*", "then*"]
         + ["wash big", "big car", "car then", "then dry", "dry it", "it up"]
@@ -155,7 +157,8 @@ def test_terms():
 def test_columns_that_no_training_row_uses_are_dropped(data):
     counts = helpers.make_model()["counts"].fit_transform(data[0])
     model = helpers.make_model().fit(data[0].head(300), data[1].head(300))
-    used = np.flatnonzero(counts[:300].getnnz(axis=0))
+    uses = counts[:300].getnnz(axis=0)
+    used = np.argsort(-uses, kind="stable")[: np.count_nonzero(uses)]
     assert model["classifier"].coef_.shape == (37, len(used))
     # The other rows have terms that the first 300 have not.
     stock = TfidfTransformer(sublinear_tf=True).fit(counts[:300][:, used])

@@ -662,8 +662,8 @@ def cross_validate(X, y, groups, grid, more=None):
 
     `groups` (n,) numbers the near-twins, which stay in the same fold. `more` is a pair (X, y) of further
     rows that are trained on in every fold and never scored. The scores are those of `GridSearchCV` over
-    `make_model`; but terms are counted once for all folds and candidates, and each candidate starts from
-    the solution of the one before it.
+    `make_model`, but for where the solver stops: terms are counted once for all folds and candidates, and
+    each candidate starts from the solution of the one before it.
     """
     folds = GroupKFold(n_splits=3, shuffle=True, random_state=SEED).split(X, y, groups)
     further = np.arange(len(X), len(X) + (0 if more is None else len(more[0])))
@@ -906,7 +906,7 @@ sys.exit(server.wait())
 
 
 @contextlib.contextmanager
-def server(*command, ready="/health", timeout=120):
+def server(*command, ready="/health", timeout=300):
     """Run a server on a free port while the context lasts; yield its address, such as "127.0.0.1:51000".
 
     In the arguments of `command`, "{port}" stands for the port. The context is entered when the server

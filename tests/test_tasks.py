@@ -44,7 +44,7 @@ def test_sample():
 def test_readme_counts_the_sample():
     readme = (helpers.ROOT / "data" / "README.md").read_text()
     assert f"{helpers.load_tasks()['Task'].nunique():,} task statements" in readme
-    assert all(f"| {code} |" in readme for code in helpers.load_gwas().index)
+    assert all(f"| {code} {name} |" in readme for code, name in helpers.load_gwas()["Name"].items())
 
 
 def test_csv_and_parquet(tmp_path):

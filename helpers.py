@@ -495,7 +495,7 @@ def fit_logistic_regressions(scores, Y, C, start, tol=0.001, max_iter=100):
 
 
 def _dot(A, B):
-    """Return the products of the columns; sums of float32 would be too coarse to compare losses by."""
+    """Return the dot products (k,) of the columns of A and B (n, k); sums of float32 are too coarse here."""
     return np.einsum("ij,ij->j", A, B, dtype=np.float64)
 
 
@@ -586,8 +586,8 @@ def terms(statement):
 
     They are its words; the first five letters of each longer word, that is, of more than three, since they
     are the same in "assembles" and "assembly"; pairs of neighbors, shortened in the same way; the first
-    word, which is the verb, with each longer one; and the first five words once more with a mark, because
-    what a statement opens with says more about the activity than the rest.
+    word, which is the verb, with each longer one and by itself with a mark; and the first five words once
+    more with another, because what a statement opens with says more about the activity than the rest.
     """
     words = re.findall(r"\w\w+", statement.lower())
     found = [*words, *(f"^{word}" for word in words[:5]), *(f"^^{word}" for word in words[:1])]

@@ -196,9 +196,9 @@ def main():
         "",
         f"Written by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, with {os.cpu_count()} cores and a load of "
         f"{load_before:.1f} before it began (near 0 is quiet; otherwise the times mean little). "
-        f"{sum(len(part) for part in load()[:2]):,} statements of the O*NET release of 2020 (a tenth is left out; "
+        f"{sum(len(part) for part in load()[:2]):,} statements of the O\\*NET release of 2020 (a tenth is left out; "
         "see the data's README), 80/20 by statement, the candidates C 1, 10, 100 and no penalty, three folds. "
-        "Ours: median of three runs, with the titles of an O*NET archive's DWAs as further training rows.",
+        "Ours: median of three runs, with the titles of an O\\*NET archive's DWAs as further training rows.",
         "",
         "In each run C is chosen by cross-validation on its training rows. Terms, weights and tolerances were chosen "
         f"by cross-validation on the training rows of one split, that with near-twins on one side and seed "

@@ -136,7 +136,7 @@ def main():
     model, C, *_ = train(X_train, y_train, more)
     probability = model.predict_proba(X_test)
     predicted = helpers.at_least_one(probability)
-    page = ["# Quality on O*NET", ""]
+    page = ["# Quality on O\\*NET", ""]
     page += [
         f"Written by `benchmarks/quality.py`. Release of 2020, {len(X_train):,} statements to train on and "
         f"{len(X_test):,} to test on, near-twins on one side, {len(more[0]):,} DWA titles as further training rows, "

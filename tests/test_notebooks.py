@@ -96,6 +96,14 @@ def image_without_words(notebook):
             yield f"{cell.id}: an image is described by {alt!r}"
 
 
+def asterisk_in_a_word(notebook):
+    """Two in a paragraph, as in O*NET, would set what is between them in italics."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for found in re.findall(r"\w+\*\w+", re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.S)):
+                yield f"{cell.id}: {found} needs a backslash before its asterisk"
+
+
 FILTER = re.compile(
     r"filterwarnings|simplefilter|PYTHONWARNINGS|-W\s*ignore|2>\s*/dev/null|&>\s*/dev/null|%%capture"
 )
@@ -153,12 +161,25 @@ GUARDS = [
     stderr_or_error,
     placeholder,
     image_without_words,
+    asterisk_in_a_word,
     warnings_filter,
     no_opening,
     no_close,
     path_of_a_machine,
     not_compared_without_reason,
 ]
+
+
+PAGES = ["README.md", "CONTRIBUTING.md", "data/*.md", "benchmarks/*.md"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for page in PAGES for path in helpers.ROOT.glob(page)],
+    ids=lambda path: str(path.relative_to(helpers.ROOT)),
+)
+def test_pages(path):
+    assert not list(asterisk_in_a_word(new_notebook(cells=[new_markdown_cell(path.read_text())])))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -181,7 +202,9 @@ def good_notebook():
         new_code_cell(
             "import os\nn = 3\nprint(n)", execution_count=1, outputs=[new_output("stream", text="3\n")]
         ),
-        new_markdown_cell(f"See <https://mlflow.org>,<br>*n* < 4, and > 2.\n\n![{alt}](a.png)"),
+        new_markdown_cell(
+            f"See <https://mlflow.org>,<br>*n* < 4, and > 2, `2*n` in O\\*NET.\n\n![{alt}](a.png)"
+        ),
         new_code_cell("def f():\n    print(1)\n\n\nfolder = f()", execution_count=2),
         new_code_cell("helpers.show(figure, alt)", execution_count=3, outputs=[image]),
         new_code_cell("time.time()", execution_count=4, metadata={"tags": ["nbval-ignore-output"]}),
@@ -247,6 +270,7 @@ BAD = [
     ),
     (image_without_words, markdown(2, "Bar chart: a bar for each thing.", "")),
     (image_without_words, markdown(2, "<br>", '<img src="a.png">')),
+    (asterisk_in_a_word, markdown(2, "<br>", " O*NET ")),
     (warnings_filter, code_cell("warnings.filterwarnings('ignore')")),
     (warnings_filter, code_cell("from warnings import simplefilter")),
     (warnings_filter, code_cell("!python -W ignore -c 'import mlflow'", three)),

@@ -43,7 +43,8 @@ lint: .venv/ready  ## mend the style of code and notebooks
 
 lock: .venv/ready  ## write requirements.txt anew from the versions in conda.yaml
 	sed -n 's/^ *- \([][a-z0-9-]*==.*\)/\1/p' conda.yaml | uv pip compile - --universal --python-version 3.11 \
-		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
+		--generate-hashes --no-strip-extras --no-annotate --custom-compile-command "make lock" --quiet \
+		--output-file requirements.txt
 
 clean:  ## remove the environment and all that was recorded
 	rm -rf .venv .pytest_cache .ruff_cache failed mlflow.db mlruns

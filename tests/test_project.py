@@ -3,7 +3,7 @@
 import re
 import subprocess
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 
 import canary
 import yaml
@@ -34,6 +34,21 @@ def test_conda_yaml_and_the_lock_agree():
     assert {name: locked.get(name) for name in direct_pins()} == {
         name: {v} for name, v in direct_pins().items()
     }
+
+
+def test_the_lock_names_every_extra():
+    """With hashes, pip takes an extra that a package asks for only from a lock that names it."""
+    text = (helpers.ROOT / "requirements.txt").read_text()
+    named = dict(re.findall(r"^([a-z0-9._-]+)\[([a-z,-]+)\]==", text, re.MULTILINE))
+    asked = [
+        requirement
+        for package in distributions()
+        for requirement in map(Requirement, package.requires or [])
+        if requirement.extras and (not requirement.marker or requirement.marker.evaluate({"extra": ""}))
+    ]
+    assert {"jsonschema"} <= {requirement.name for requirement in asked}
+    for requirement in asked:
+        assert requirement.extras <= set(named.get(requirement.name, "").split(",")), str(requirement)
 
 
 def test_the_pins_are_in_the_ranges():

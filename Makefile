@@ -23,7 +23,10 @@ lab: .venv/ready  ## open the notebooks in JupyterLab
 	jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_data_preparation.ipynb
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000
-	mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+	@case "$${MLFLOW_TRACKING_URI:=sqlite:///mlflow.db}" in \
+		http*) echo "make ui: the tracking server has its UI at $$MLFLOW_TRACKING_URI" ;; \
+		*) set -x; mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" ;; \
+	esac
 
 notebooks: .venv/ready  ## execute the notebooks in place, and write them as they are committed
 	python tests/refresh.py

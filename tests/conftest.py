@@ -1,5 +1,6 @@
 """What the tests share. The store of the whole session, notebooks included, is a temporary one."""
 
+import functools
 import os
 import re
 import shutil
@@ -40,7 +41,10 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 
 def pytest_collection_modifyitems(items):
-    """Skip the notebooks whose shell commands are absent."""
+    """Begin with the files that take longest; skip the notebooks whose shell commands are absent."""
+    # A file runs in one process; one that took minutes and came last would have the other process wait.
+    longest = {"test_environments.py", "test_run.py", "test_serving.py"}
+    items.sort(key=lambda item: item.path.name not in longest)
     needs = {"03_project_execution.ipynb": ["bash", "git"], "04_model_serving.ipynb": ["bash", "curl"]}
     for item in items:
         for command in needs.get(item.path.name, []):
@@ -56,29 +60,35 @@ def onet():
     return SHARED
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project's files, to be changed and run."""
-    copy = tmp_path / "project"
-    copy.mkdir()
+def copy_project(folder):
+    """Copy the project's files into the new `folder`, and return it."""
+    folder.mkdir()
     for name in PROJECT:
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(source, copy / name, ignore=ignore) if source.is_dir() else shutil.copy(source, copy)
-    return copy
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy(source, folder)
+    return folder
+
+
+def run_in(project, *command, **env):
+    """Run a command in a copy of the project, with the store there; return what subprocess.run returns."""
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}", **env}
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture
-def run(project, monkeypatch):
-    """Run a command in the copy of the project, with the store there; return what subprocess.run returns."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+def project(tmp_path):
+    """A copy of the project's files, to be changed and run."""
+    return copy_project(tmp_path / "project")
 
-    def run(*command, **env):
-        return subprocess.run(
-            command, cwd=project, env={**os.environ, **env}, capture_output=True, text=True, timeout=900
-        )
 
-    return run
+@pytest.fixture
+def run(project):
+    """`run_in` for this copy of the project."""
+    return functools.partial(run_in, project)
 
 
 def runs(project):

@@ -1,13 +1,17 @@
-"""The main job as its users run it: by mlflow run with each environment manager, and by hand."""
+"""The main job as its users run it: one result, be it by a reader, by hand or by `mlflow run`."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 
 import mlflow
+import nbformat
 import numpy as np
-from conftest import notebook_of, runs, shorten
+import pytest
+from conftest import copy_project, notebook_of, run_in, runs, shorten
+from nbclient import NotebookClient
 
 import helpers
 
@@ -17,42 +21,92 @@ METRICS = {
 METRICS |= {"accuracy", "hamming_loss", "hamming_score", "cv_f1_micro"}
 
 
-def check_a_good_run(project, tmp_path, **chosen):
-    client, [run] = runs(project)
-    assert run.info.status == "FINISHED"
-    assert METRICS <= set(run.data.metrics)
-    assert chosen.items() <= run.data.params.items()
-    assert run.inputs.dataset_inputs[0].dataset.digest == helpers.digest(helpers.load_tasks())
-    assert {"cv_results.json", "per_gwa.json", "figures", "notebook"} <= {
-        a.path for a in client.list_artifacts(run.info.run_id)
-    }
-    assert len(client.list_artifacts(run.info.run_id, "figures")) == 3
-    per_gwa = json.load(open(client.download_artifacts(run.info.run_id, "per_gwa.json", str(tmp_path))))
-    assert len(per_gwa["data"]) == 37 and {"f1", "support"} <= set(per_gwa["columns"])
-    notebook = notebook_of(client, run, tmp_path)
-    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
-    assert client.get_model_version_by_alias("onet-gwa", "champion").run_id == run.info.run_id
-    return client, run
-
-
-def test_mlflow_run(project, run, tmp_path, monkeypatch):
-    """One run with the environment at hand; its model answers here and in an environment of its own."""
-    source = (project / "notebooks" / "02_pipeline_training.ipynb").read_bytes()
-    done = run("mlflow", "run", ".", "--env-manager", "local", "-P", "C=1,10", "-P", "penalty=l2")
+@pytest.fixture(scope="module")
+def project_of_three(tmp_path_factory):
+    """A copy of the project where a reader, run_notebook.py and `mlflow run` did one job, in this order."""
+    project = copy_project(tmp_path_factory.mktemp("three") / "project")
+    path = project / "notebooks" / "02_pipeline_training.ipynb"
+    source = path.read_bytes()
+    notebook = nbformat.reads(source, 4)
+    [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    parameters.source = 'C = "1,10"\npenalty = "l2"\ndata = "sample"'
+    reader = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": path.parent}})
+    reader.execute(env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"})
+    by_hand = [sys.executable, "run_notebook.py", "--C", "1,10", "--penalty", "l2"]
+    done = run_in(project, *by_hand, MLFLOW_EXPERIMENT_NAME="by hand")
+    assert done.returncode == 0, done.stderr
+    done = run_in(project, "mlflow", "run", ".", "--env-manager", "local", "-P", "C=1,10", "-P", "penalty=l2")
     assert done.returncode == 0, done.stderr
     assert "100%" in done.stderr and "f1_micro" in done.stdout
-    # MLflow logs the parameters as the shell gets them, and the notebook what was chosen.
-    client, finished = check_a_good_run(
-        project, tmp_path, C="1,10", penalty="l2", grid="[1.0, 10.0]", best_penalty="l2"
-    )
-    assert (project / "notebooks" / "02_pipeline_training.ipynb").read_bytes() == source
+    assert path.read_bytes() == source
     assert not list(project.glob("notebooks/*.html")) and not (project / "notebooks" / "mlruns").exists()
+    return project
 
-    mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
+
+@pytest.fixture
+def three(project_of_three):
+    """The copy, MLflow's client for its store, to which MLflow points, and the three runs in their order."""
+    mlflow.set_tracking_uri(f"sqlite:///{project_of_three / 'mlflow.db'}")
+    client, newest_first = runs(project_of_three)
+    return project_of_three, client, newest_first[::-1]
+
+
+def test_three_runners_record_a_run(three, tmp_path):
+    _, client, finished = three
+    names = [client.get_experiment(run.info.experiment_id).name for run in finished]
+    assert names == ["Default", "by hand", "Default"]
+    for run in finished:
+        assert run.info.status == "FINISHED"
+        assert METRICS <= set(run.data.metrics)
+        # MLflow logs the parameters as the shell gets them, and the notebook what was chosen.
+        chosen = {"C": "1,10", "penalty": "l2", "grid": "[1.0, 10.0]", "best_penalty": "l2"}
+        assert chosen.items() <= run.data.params.items()
+        assert run.inputs.dataset_inputs[0].dataset.digest == helpers.digest(helpers.load_tasks())
+        assert {"cv_results.json", "per_gwa.json", "figures"} <= {
+            artifact.path for artifact in client.list_artifacts(run.info.run_id)
+        }
+        assert len(client.list_artifacts(run.info.run_id, "figures")) == 3
+        per_gwa = json.load(open(client.download_artifacts(run.info.run_id, "per_gwa.json", str(tmp_path))))
+        assert len(per_gwa["data"]) == 37 and {"f1", "support"} <= set(per_gwa["columns"])
+    for run in finished[1:]:
+        notebook = notebook_of(client, run, tmp_path)
+        assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_three_runners_one_result(three):
+    _, client, finished = three
+    assert len({frozenset(run.data.metrics.items()) for run in finished}) == 1
+    assert len({frozenset(run.data.params.items()) for run in finished}) == 1
+
+    questions = helpers.to_X_y(helpers.load_tasks())[0].iloc[::10]
+    models = client.search_logged_models([run.info.experiment_id for run in finished[:2]])
+    pipelines = {
+        m.source_run_id: mlflow.sklearn.load_model(m.model_uri) for m in models if m.name == "pipeline"
+    }
+    first, *others = [pipelines[run.info.run_id].predict_proba(questions) for run in finished]
+    assert first.shape == (251, 37)
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+    # The first stays champion, since the others are not better.
+    assert client.get_model_version_by_alias(helpers.MODEL_NAME, "champion").run_id == finished[0].info.run_id
+    versions = {v.run_id: v.version for v in client.search_model_versions()}
+    served = [
+        mlflow.pyfunc.load_model(f"models:/{helpers.MODEL_NAME}/{versions[run.info.run_id]}")
+        for run in finished
+    ]
+    assert len({model.predict(questions).to_json() for model in served}) == 1
+
+
+def test_the_model_answers_in_an_environment_of_its_own(three, tmp_path):
+    project, client, finished = three
     questions = helpers.to_X_y(helpers.load_tasks())[0].head(50)
     served = mlflow.pyfunc.load_model("models:/onet-gwa@champion")
     answers = served.predict(questions)
-    [logged] = [m for m in client.search_logged_models([finished.info.experiment_id]) if m.name == "pipeline"]
+    [logged] = [
+        model
+        for model in client.search_logged_models([finished[0].info.experiment_id])
+        if model.name == "pipeline" and model.source_run_id == finished[0].info.run_id
+    ]
     pipeline = mlflow.sklearn.load_model(logged.model_uri)
     labels = pipeline.predict(questions)
     assert labels.shape == (50, 37) and list(pipeline.classes_) == sorted(helpers.load_gwas().index)
@@ -64,37 +118,12 @@ def test_mlflow_run(project, run, tmp_path, monkeypatch):
         flavor.signature and flavor.saved_input_example_info and "code" in flavor.flavors["python_function"]
     )
 
-    (tmp_path / "in.json").write_text(
-        json.dumps({"dataframe_split": questions.to_dict("split", index=False)})
-    )
+    asked, answered = tmp_path / "in.json", tmp_path / "out.json"
+    asked.write_text(json.dumps({"dataframe_split": questions.to_dict("split", index=False)}))
     predict = ["mlflow", "models", "predict", "-m", "models:/onet-gwa@champion", "--env-manager", "uv"]
-    fresh = run(
-        *predict,
-        "-i",
-        str(tmp_path / "in.json"),
-        "-o",
-        str(tmp_path / "out.json"),
-        MLFLOW_ENV_ROOT=str(tmp_path),
-    )
+    fresh = run_in(project, *predict, "-i", str(asked), "-o", str(answered), MLFLOW_ENV_ROOT=str(tmp_path))
     assert fresh.returncode == 0, fresh.stderr
-    assert json.load(open(tmp_path / "out.json"))["predictions"] == json.loads(
-        answers.to_json(orient="records")
-    )
-
-
-def test_by_hand(project, run, tmp_path):
-    done = run(
-        sys.executable,
-        "run_notebook.py",
-        "--C",
-        "10",
-        "--penalty",
-        "none,l2",
-        MLFLOW_EXPERIMENT_NAME="by hand",
-    )
-    assert done.returncode == 0, done.stderr
-    client, finished = check_a_good_run(project, tmp_path, grid="[10.0, inf]")
-    assert client.get_experiment(finished.info.experiment_id).name == "by hand"
+    assert json.loads(answered.read_text())["predictions"] == json.loads(answers.to_json(orient="records"))
 
 
 def test_values_are_data(project, run, tmp_path):

@@ -21,9 +21,9 @@ def test_environment_managers(project, run, tmp_path, manager):
     elif subprocess.run(["uv", "python", "find", "3.11"], capture_output=True).returncode:
         pytest.skip("there is no Python 3.11, which conda.yaml asks for, and it would have to be downloaded")
     shorten(project)
-    done = run(
-        "mlflow", "run", ".", "--env-manager", manager, "-P", "C=1,10", MLFLOW_ENV_ROOT=str(tmp_path / "envs")
-    )
+    # Without compiling what is never imported, pip takes 20 s less.
+    env = {"MLFLOW_ENV_ROOT": str(tmp_path / "envs"), "PIP_COMPILE": "0"}
+    done = run("mlflow", "run", ".", "--env-manager", manager, "-P", "C=1,10", **env)
     assert done.returncode == 0, done.stderr
     client, [finished] = runs(project)
     assert finished.info.status == "FINISHED"

@@ -159,7 +159,7 @@ def test_two_runs_at_the_same_time(project, monkeypatch, tmp_path):
 def test_real_tasks(project, run, onet):
     """The release of 2020 through the whole job, against the scores measured before."""
     data = onet / "onet_2020_task_gwa.parquet"
-    done = run("mlflow", "run", ".", "--env-manager", "local", "-P", f"data={data}", "-P", "C=1,10,100")
+    done = run("mlflow", "run", ".", "--env-manager", "local", "-P", f"data={data}", "-P", "C=10")
     assert done.returncode == 0, done.stderr
     _, [finished] = runs(project)
     assert finished.info.status == "FINISHED"

@@ -132,14 +132,17 @@ def finish(connecting, status, notebook):
     run_id, folder = os.environ["MLFLOW_RUN_ID"], notebook.parent
     try:
         client = connecting.result()
-        if notebook.exists():
-            page = notebook.with_suffix(".html")
-            page.write_text(render(notebook), encoding="utf-8")
-            client.log_artifact(run_id, str(notebook), "notebook")
-            client.log_artifact(run_id, str(page), "notebook")
-        client.set_terminated(run_id, status)
+        try:
+            if notebook.exists():
+                page = notebook.with_suffix(".html")
+                page.write_text(render(notebook), encoding="utf-8")
+                client.log_artifact(run_id, str(notebook), "notebook")
+                client.log_artifact(run_id, str(page), "notebook")
+        finally:
+            client.set_terminated(run_id, status)
         shutil.rmtree(folder)
-    except (MlflowException, OSError) as error:
+    # A ValueError comes of a notebook that was not written to its end.
+    except (MlflowException, OSError, ValueError) as error:
         say(f"the executed notebook stays in {folder}, it could not be logged: {error}")
         return False
     return True

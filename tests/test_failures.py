@@ -1,6 +1,8 @@
 """What goes wrong is said in one line, recorded in the run, and leaves nothing behind."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +52,20 @@ def test_failure_by_mlflow_run(project, run, tmp_path):
     client, [failed] = runs(project)
     assert failed.info.status == "FAILED"
     notebook_of(client, failed, tmp_path)
+
+
+def test_artifacts_that_cannot_be_written(project, run):
+    """The notebook is kept, and the run has its status all the same."""
+    in_the_way = (
+        "import pathlib, shutil; p = pathlib.Path('../mlruns'); shutil.rmtree(p, True); p.touch(); 1 / 0"
+    )
+    shorten(project, in_the_way)
+    done = run(sys.executable, "run_notebook.py")
+    assert done.returncode == 1
+    [folder] = re.findall("the executed notebook stays in (.*), it could not be logged", done.stderr)
+    assert os.listdir(folder) and not shutil.rmtree(folder)
+    _, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
 
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -46,7 +46,7 @@ def f1(y_test, predicted):
 
 
 def pilot():
-    """The pilot's method as its users ran it, in today's spelling (facts.md): a search for each GWA."""
+    """The pilot's method as its users ran it, in today's spelling: a search for each GWA."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV

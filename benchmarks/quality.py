@@ -46,8 +46,8 @@ READ = {
     "Plan the content of swimming lessons according to swimmers' ages and confidence in deep water.": (
         "Planning a course counts as creative work in the labels; the verb misleads again."
     ),
-    "Write cash-handling policies and instruct branch tellers in applying them.": (
-        "To write usually is to document; that what is written is a policy, a rule for others, is in the object."
+    "Examine water samples for coliform bacteria and enter findings in laboratory notebooks.": (
+        "To examine usually is to inspect; that a sample is analyzed for something is in the object."
     ),
 }
 
@@ -67,28 +67,30 @@ def by_gwa(y_test, predicted):
     return table.assign(support=y.sum(axis=0)).join(helpers.load_gwas()["Name"]).sort_values("F1")
 
 
-def curves(X_train, X_test, y_train, y_test):
-    """Return micro-F1 and seconds of one fit with C=100 on parts of the training rows and with older tasks."""
+def curves(X_train, X_test, y_train, y_test, C):
+    """Return scores and seconds of a fit on parts of the training rows and with older tasks added."""
     groups = helpers.near_twins(pd.concat([X_train, X_test])["Task"])
     assert len(set(groups[: len(X_train)]) & set(groups[len(X_train) :])) == 0
     X_old, y_old = helpers.to_X_y(helpers.load_tasks(ARCHIVE))
     both = helpers.near_twins(pd.concat([X_test, X_old])["Task"])
     free = ~np.isin(both[len(X_test) :], both[: len(X_test)])
-    X_old, y_old = X_old[free], y_old[free]
+    # They are sorted by statement, so their first ones would be no sample.
+    X_old = X_old[free].sample(len(X_train), random_state=helpers.SEED)
+    y_old = y_old.loc[X_old.index]
     order = np.random.default_rng(helpers.SEED).permutation(len(X_train))
     rows = []
     for percent in (25, 50, 100, 200):
         part = order[: len(order) * percent // 100]
         X, y = X_train.iloc[part], y_train.iloc[part]
         if percent > 100:
-            X, y = pd.concat([X, X_old.head(len(X_train))]), pd.concat([y, y_old.head(len(X_train))])
+            X, y = pd.concat([X, X_old]), pd.concat([y, y_old])
         begin = time.process_time()
-        model = helpers.make_model(100.0).set_params(classifier__n_jobs=1).fit(X, y)
+        model = helpers.make_model(C).set_params(classifier__n_jobs=1).fit(X, y)
         seconds = time.process_time() - begin
         rows.append(
             {"percent": percent, "rows": len(X), "seconds": seconds, **f1(y_test, model.predict(X_test))}
         )
-    known = X_old.head(len(X_train))["Task"].isin(X_train["Task"]).mean()
+    known = X_old["Task"].isin(X_train["Task"]).mean()
     return pd.DataFrame(rows), known
 
 
@@ -173,7 +175,6 @@ def main():
     )
 
     page += ["## One C for all, or one for each GWA", ""]
-    chosen = {}
     by_C = {k: cross_probabilities(X_train, y_train, groups, more, k) for k in GRID}
     losses = pd.DataFrame(
         {
@@ -237,19 +238,19 @@ def main():
     page += markdown(served)
 
     page += ["## Learning curve and time curve", ""]
-    table, known = curves(X_train, X_test, y_train, y_test)
+    table, known = curves(X_train, X_test, y_train, y_test, C)
     small = table[table["percent"] <= 100]
     exponent = np.polyfit(np.log(table["rows"]), np.log(table["seconds"]), 1)[0]
     error = np.polyfit(np.log(small["rows"]), np.log(1 - small["f1_micro"]), 1)[0]
     page += [
-        "One fit with C=100, without DWA titles, CPU seconds with one thread. The last row adds tasks of the older "
+        f"One fit with C={C:g}, without DWA titles, CPU seconds with one thread. The last row adds tasks of the older "
         f"archive that are no near-twins of a test statement; {known:.0%} of them stand in the training rows too.",
         "",
     ]
     page += markdown(table)
     page += [
-        f"Time grows as rows to the power of {exponent:.2f}; to 100 %, 1 - micro-F1 falls as rows to the power of "
-        f"{error:.2f}.",
+        f"Time grows as rows to the power of {exponent:.2f}. Up to 100 %, what micro-F1 lacks of 1 changes as rows to "
+        f"the power of {error:.2f}.",
         "",
     ]
     figure, axes = plt.subplots(1, 2)
@@ -268,12 +269,12 @@ def main():
 
     page += ["## Ten errors on the sample", ""]
     page += [
-        "The ten most certain errors of a model of the sample, C=100, whose statements may be copied:",
+        "The ten most certain errors of a model of the sample with notebook 02's C=10, whose statements may be copied:",
         "",
     ]
     X, y = helpers.to_X_y(helpers.load_tasks())
     X_train, X_test, y_train, y_test, _ = helpers.split(X, y)
-    probability = helpers.make_model(100.0).fit(X_train, y_train).predict_proba(X_test)
+    probability = helpers.make_model(10.0).fit(X_train, y_train).predict_proba(X_test)
     wrong = pd.DataFrame(probability, y_test.index, y_test.columns).where(y_test == 0, 0)
     names = helpers.load_gwas()["Name"]
     for k in wrong.max(axis=1).nlargest(10).index:

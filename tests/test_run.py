@@ -51,6 +51,16 @@ def three(project_of_three):
     return project_of_three, client, newest_first[::-1]
 
 
+def pipeline_of(client, run):
+    """The pipeline that a run logged."""
+    [uri] = [
+        model.model_uri
+        for model in client.search_logged_models([run.info.experiment_id])
+        if model.name == "pipeline" and model.source_run_id == run.info.run_id
+    ]
+    return mlflow.sklearn.load_model(uri)
+
+
 def test_three_runners_record_a_run(three, tmp_path):
     _, client, finished = three
     names = [client.get_experiment(run.info.experiment_id).name for run in finished]
@@ -79,11 +89,7 @@ def test_three_runners_one_result(three):
     assert len({frozenset(run.data.params.items()) for run in finished}) == 1
 
     questions = helpers.to_X_y(helpers.load_tasks())[0].iloc[::10]
-    models = client.search_logged_models([run.info.experiment_id for run in finished[:2]])
-    pipelines = {
-        m.source_run_id: mlflow.sklearn.load_model(m.model_uri) for m in models if m.name == "pipeline"
-    }
-    first, *others = [pipelines[run.info.run_id].predict_proba(questions) for run in finished]
+    first, *others = [pipeline_of(client, run).predict_proba(questions) for run in finished]
     assert first.shape == (251, 37)
     for other in others:
         np.testing.assert_array_equal(other, first)
@@ -102,12 +108,7 @@ def test_the_model_answers_in_an_environment_of_its_own(three, tmp_path):
     questions = helpers.to_X_y(helpers.load_tasks())[0].head(50)
     served = mlflow.pyfunc.load_model("models:/onet-gwa@champion")
     answers = served.predict(questions)
-    [logged] = [
-        model
-        for model in client.search_logged_models([finished[0].info.experiment_id])
-        if model.name == "pipeline" and model.source_run_id == finished[0].info.run_id
-    ]
-    pipeline = mlflow.sklearn.load_model(logged.model_uri)
+    pipeline = pipeline_of(client, finished[0])
     labels = pipeline.predict(questions)
     assert labels.shape == (50, 37) and list(pipeline.classes_) == sorted(helpers.load_gwas().index)
     for answer, row in zip(answers["GWA"], labels):

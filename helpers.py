@@ -394,11 +394,11 @@ def to_X_y(tasks):
     return pd.DataFrame({"Task": y.index}), y.reset_index(drop=True)
 
 
-def near_twins(statements, threshold=0.5):
+def near_twins(statements):
     """Return an integer array (n,): near-twins have the same number, be it directly or by a chain.
 
     Two statements are near-twins when the Jaccard index of their sets of three-word sequences is at
-    least `threshold` (shingling: A. Broder, "On the resemblance and containment of documents", 1997).
+    least 0.5 (shingling: A. Broder, "On the resemblance and containment of documents", 1997).
     """
     statements = pd.Series(statements)
     if (statements.str.count(r"\w+") < 3).all():
@@ -407,7 +407,7 @@ def near_twins(statements, threshold=0.5):
     shingles = shingles.fit_transform(statements)
     size = np.asarray(shingles.sum(axis=1)).ravel()
     common = (shingles @ shingles.T).tocoo()
-    twins = common.data >= threshold * (size[common.row] + size[common.col] - common.data)
+    twins = common.data >= 0.5 * (size[common.row] + size[common.col] - common.data)
     graph = coo_array((common.data[twins], (common.row[twins], common.col[twins])), shape=common.shape)
     return connected_components(graph, directed=False)[1]
 
@@ -618,7 +618,7 @@ class UsedTfidfTransformer(TfidfTransformer):
         self.position_[used] = np.arange(len(used))
         return super().fit(X[:, used])
 
-    def transform(self, X, copy=True):
+    def transform(self, X):
         """Return weights, a CSR matrix (n, n_used), of X, one of counts (n, n_columns)."""
         check_is_fitted(self)
         columns = self.position_[X.indices]

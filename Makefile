@@ -1,6 +1,7 @@
 PYTHON ?= python3
 PORT ?= 5001
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .PHONY: run serve test bench lab ui notebooks mutate repeat canary lint lock clean
 

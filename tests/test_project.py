@@ -86,6 +86,23 @@ def test_workflows_call_what_a_developer_calls():
     assert commands == [["make", "canary"], ["git", "diff"], [".ci/run"]]
 
 
+def test_make_turns_usage_statistics_off(monkeypatch):
+    """What the README says, and what somebody else has set stays."""
+    for set_before, expected in ((None, "true"), ("false", "false")):
+        monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+        if set_before:
+            monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", set_before)
+        shown = subprocess.run(
+            ["make", "--no-print-directory", "--file", "-", "show"],
+            input="include Makefile\nshow:\n\t@echo $$MLFLOW_DISABLE_TELEMETRY\n",
+            cwd=helpers.ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shown.stdout.strip() == expected
+
+
 def test_readme_tells_the_message_without_conda():
     assert "Could not find Conda executable" in (helpers.ROOT / "README.md").read_text()
 

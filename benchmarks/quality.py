@@ -79,7 +79,7 @@ def curves(X_train, X_test, y_train, y_test, C):
     y_old = y_old.loc[X_old.index]
     order = np.random.default_rng(helpers.SEED).permutation(len(X_train))
     rows = []
-    for percent in (25, 50, 100, 200):
+    for percent in (25, 50, 100, 200) * 3:
         part = order[: len(order) * percent // 100]
         X, y = X_train.iloc[part], y_train.iloc[part]
         if percent > 100:
@@ -91,7 +91,8 @@ def curves(X_train, X_test, y_train, y_test, C):
             {"percent": percent, "rows": len(X), "seconds": seconds, **f1(y_test, model.predict(X_test))}
         )
     known = X_old["Task"].isin(X_train["Task"]).mean()
-    return pd.DataFrame(rows), known
+    # The scores of the three rounds are the same; the least time was disturbed the least.
+    return pd.DataFrame(rows).groupby("percent", as_index=False).min(), known
 
 
 def reliability(y, probability):
@@ -243,7 +244,7 @@ def main():
     exponent = np.polyfit(np.log(table["rows"]), np.log(table["seconds"]), 1)[0]
     error = np.polyfit(np.log(small["rows"]), np.log(1 - small["f1_micro"]), 1)[0]
     page += [
-        f"One fit with C={C:g}, without DWA titles, CPU seconds with one thread. The last row adds tasks of the older "
+        f"One fit with C={C:g}, without DWA titles, the least CPU seconds of three fits, with one thread. The last row adds tasks of the older "
         f"archive that are no near-twins of a test statement; {known:.0%} of them stand in the training rows too.",
         "",
     ]

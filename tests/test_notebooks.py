@@ -68,7 +68,7 @@ def stderr_or_error(notebook):
 
 PLACEHOLDER = re.compile(
     r"<(?!(?:br|img|a|b|i|sub|sup|kbd|details|summary|table|tr|td|th|div|span|p)\b|https?:)[A-Za-z][\w .-]*>"
-    r"|\byour[-_]\w+|\bexample\.(?:com|org|net)\b|\b(?:TODO|FIXME|XXX)\b",
+    r"|[{[]your\b|\byour[-_]\w+|\bpath/to/|\bexample\.(?:com|org|net)\b|\b(?:TODO|FIXME|XXX+)\b",
     re.IGNORECASE,
 )
 
@@ -86,11 +86,13 @@ def image_without_words(notebook):
         for kind in output.get("data", {})
         if kind.startswith("image/")
     ]
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            alts += [(cell, alt) for alt in re.findall(r"!\[([^]]*)\]\(", cell.source)]
-            for image in re.findall(r"<img\b[^>]*>", cell.source):
-                alts.append((cell, "".join(re.findall(r'\balt="([^"]*)"', image))))
+    pages = [(cell, output.get("data", {}).get("text/html", "")) for cell, output in outputs(notebook)]
+    texts = [(cell, cell.source) for cell in notebook.cells if cell.cell_type == "markdown"]
+    for cell, text in texts:
+        alts += [(cell, alt) for alt in re.findall(r"!\[([^]]*)\][([]", text)]
+    for cell, text in texts + pages:
+        for image in re.findall(r"<img\b[^>]*>", text):
+            alts.append((cell, "".join(re.findall(r'\balt="([^"]*)"', image))))
     for cell, alt in alts:
         if len(alt.split()) < 5:
             yield f"{cell.id}: an image is described by {alt!r}"
@@ -105,7 +107,8 @@ def asterisk_in_a_word(notebook):
 
 
 FILTER = re.compile(
-    r"filterwarnings|simplefilter|PYTHONWARNINGS|-W\s*ignore|2>\s*/dev/null|&>\s*/dev/null|%%capture"
+    r"filterwarnings|simplefilter|catch_warnings|captureWarnings|PYTHONWARNINGS|-W\s*ignore"
+    r"|logging\.disable|redirect_stderr|2>\s*/dev/null|&>\s*/dev/null|%%capture"
 )
 
 
@@ -263,6 +266,9 @@ BAD = [
     (placeholder, code_cell("n = 3  # TODO: four")),
     (placeholder, markdown(2, "<br>", " type `mlflow run <uri>`")),
     (placeholder, markdown(2, "<br>", " XXX ")),
+    (placeholder, code_cell("key = 'xxxxxxxx'")),
+    (placeholder, code_cell("load('/path/to/data.csv')")),
+    (placeholder, markdown(2, "<br>", " type `mlflow run [your folder]`")),
     (image_without_words, lambda notebook: notebook.cells[4].outputs[0].update(metadata={})),
     (
         image_without_words,
@@ -270,9 +276,18 @@ BAD = [
     ),
     (image_without_words, markdown(2, "Bar chart: a bar for each thing.", "")),
     (image_without_words, markdown(2, "<br>", '<img src="a.png">')),
+    (image_without_words, markdown(2, "<br>", "![a plot][plot]")),
+    (
+        image_without_words,
+        lambda notebook: notebook.cells[4].outputs[0].data.update({"text/html": '<img src="a.png">'}),
+    ),
     (asterisk_in_a_word, markdown(2, "<br>", " O*NET ")),
     (warnings_filter, code_cell("warnings.filterwarnings('ignore')")),
     (warnings_filter, code_cell("from warnings import simplefilter")),
+    (warnings_filter, code_cell("with warnings.catch_warnings(record=True):\n    f()")),
+    (warnings_filter, code_cell("logging.captureWarnings(True)")),
+    (warnings_filter, code_cell("logging.disable()")),
+    (warnings_filter, code_cell("with contextlib.redirect_stderr(log):\n    f()")),
     (warnings_filter, code_cell("!python -W ignore -c 'import mlflow'", three)),
     (warnings_filter, code_cell("!mlflow run . 2>/dev/null", three)),
     (warnings_filter, code_cell("%%capture\nprint(3)", three)),

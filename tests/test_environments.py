@@ -38,3 +38,5 @@ def test_without_conda(project, run):
     done = run("mlflow", "run", ".")
     assert done.returncode != 0
     assert "Could not find Conda executable" in done.stderr
+    _, [left] = runs(project)
+    assert left.info.status == "RUNNING"

@@ -73,6 +73,12 @@ def copy_project(folder):
     return folder
 
 
+def need_python(version):
+    """Skip a test for which uv would have to download a Python."""
+    if subprocess.run(["uv", "python", "find", "--system", version], capture_output=True).returncode:
+        pytest.skip(f"uv finds no Python {version} on PATH, and would have to download it")
+
+
 def run_in(project, *command, **env):
     """Run a command in a copy of the project, with the store there; return what subprocess.run returns."""
     env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}", **env}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import mlflow
 import nbformat
 import numpy as np
 import pytest
-from conftest import copy_project, notebook_of, run_in, runs, shorten
+from conftest import copy_project, need_python, notebook_of, run_in, runs, shorten
 from nbclient import NotebookClient
 
 import helpers
@@ -104,6 +105,7 @@ def test_three_runners_one_result(three):
 
 
 def test_the_model_answers_in_an_environment_of_its_own(three, tmp_path):
+    need_python(platform.python_version())
     project, client, finished = three
     questions = helpers.to_X_y(helpers.load_tasks())[0].head(50)
     served = mlflow.pyfunc.load_model("models:/onet-gwa@champion")

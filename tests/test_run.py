@@ -105,7 +105,6 @@ def test_three_runners_one_result(three):
 
 
 def test_the_model_answers_in_an_environment_of_its_own(three, tmp_path):
-    need_python(platform.python_version())
     project, client, finished = three
     questions = helpers.to_X_y(helpers.load_tasks())[0].head(50)
     served = mlflow.pyfunc.load_model("models:/onet-gwa@champion")
@@ -121,6 +120,7 @@ def test_the_model_answers_in_an_environment_of_its_own(three, tmp_path):
         flavor.signature and flavor.saved_input_example_info and "code" in flavor.flavors["python_function"]
     )
 
+    need_python(platform.python_version())
     asked, answered = tmp_path / "in.json", tmp_path / "out.json"
     asked.write_text(json.dumps({"dataframe_split": questions.to_dict("split", index=False)}))
     predict = ["mlflow", "models", "predict", "-m", "models:/onet-gwa@champion", "--env-manager", "uv"]

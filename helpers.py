@@ -139,7 +139,7 @@ def load_tasks(source="sample"):
     that are not in `data/gwas.csv`; rows are counted from 1 and the header is not counted. Raises
     FileNotFoundError for a path that does not exist, and what `download_onet` raises.
     """
-    path = _source_path(source)
+    path = source_path(source)
     if path.is_dir() or path.suffix.lower() == ".zip":
         table = read_onet(path)
     elif path.suffix.lower() == ".parquet":
@@ -156,7 +156,11 @@ def load_tasks(source="sample"):
     return _validated(table, str(path))
 
 
-def _source_path(source):
+def source_path(source):
+    """Return the path of the file or folder that `source` stands for, as `load_tasks` takes it.
+
+    Raises FileNotFoundError where it does not exist, and what `download_onet` raises.
+    """
     source = str(source)
     if source == "sample":
         path = ROOT / "data" / "tasks.csv"
@@ -180,7 +184,7 @@ def load_dwa_titles(source="sample"):
     release or another. `source` is what `load_tasks` takes; a CSV or parquet file and the sample have no
     DWAs, and the table is empty. Raises ValueError and FileNotFoundError as `load_tasks` does.
     """
-    path = _source_path(source)
+    path = source_path(source)
     if not (path.is_dir() or path.suffix.lower() == ".zip"):
         return pd.DataFrame({"Task": [], "GWA": []}, dtype="str")
     reference, gwa, dwa = _onet_dwas(path, _onet_files(path))

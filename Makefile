@@ -9,7 +9,7 @@ run: .venv/ready  ## run the main job on the sample
 	mlflow run . --env-manager local
 
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT
-	@python -c 'import sys, helpers; helpers.connect(); sys.exit(None if helpers.champion() else "make serve: there is no champion yet; make run trains one")'
+	@python -c 'import sys, helpers; sys.tracebacklimit = 0; helpers.connect(); sys.exit(None if helpers.champion() else "make serve: there is no champion yet; make run trains one")'
 	MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} mlflow models serve \
 		--model-uri models:/onet-gwa@champion --env-manager local --port $(PORT)
 

@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,7 @@ from sklearn.utils.validation import check_is_fitted
 
 ROOT = Path(__file__).resolve().parent
 SEED = 607
+WORD = r"\w\w+"
 MODEL_NAME = "onet-gwa"
 ONET_URL = "https://www.onetcenter.org/dl_files/database"
 ONET_RELEASE = "31.0"
@@ -56,7 +58,8 @@ ONET_RELEASE = "31.0"
 
 def _items(name, text):
     """Split "1, 10" or "[1, 10]" into ["1", "10"]; ValueError for an empty item."""
-    text = text.strip()
+    # papermill makes a number of "10".
+    text = str(text).strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     items = [item.strip() for item in text.split(",")]
@@ -73,7 +76,7 @@ def _once(name, values):
 
 
 def parse_C(text):
-    """Return the values of C in `text`, such as "1,10", "[1, 10]" or "0.5", as a list of floats.
+    """Return the values of C in `text`, such as "1,10", "[1, 10]" or 0.5, as a list of floats.
 
     Raises ValueError for an empty text or item, for a value that is not a positive, finite decimal
     number, and for a value given twice. The limits are where scikit-learn's solvers still come to an end.
@@ -143,9 +146,13 @@ def load_tasks(source="sample"):
     if path.is_dir() or path.suffix.lower() == ".zip":
         table = read_onet(path)
     elif path.suffix.lower() == ".parquet":
+        import pyarrow
+
         try:
-            table = pd.read_parquet(path)
-        except (ValueError, OSError) as error:
+            # Text that is not UTF-8 is found when it becomes Python's.
+            table = pd.read_parquet(path).astype(object)
+        # The reader raises KeyError and ArrowException, too, for a damaged file.
+        except (ValueError, OSError, KeyError, pyarrow.ArrowException) as error:
             raise ValueError(f"{path}: not a parquet file ({_first_line(error)})") from error
     elif path.suffix.lower() == ".csv":
         table = _read_table(path.read_bytes(), str(path), ",")
@@ -224,14 +231,17 @@ def _refuse(pairs, wrong, name, column, reason):
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
         more = f" (and {wrong.sum() - 1} more)" if wrong.sum() > 1 else ""
-        raise ValueError(f"{name}, row {row + 1}: {column} {pairs[column][row]!r} {reason}{more}")
+        value = textwrap.shorten(repr(pairs[column][row]), 300)
+        raise ValueError(f"{name}, row {row + 1}: {column} {value} {reason}{more}")
 
 
 def _need_columns(table, columns, name):
     for column in columns:
         if column not in table.columns:
-            found = ", ".join(map(repr, table.columns))
+            found = textwrap.shorten(", ".join(map(repr, table.columns)), 300)
             raise ValueError(f"{name}: there is no column {column!r}; found: {found}")
+        if list(table.columns).count(column) > 1:
+            raise ValueError(f"{name}: the column {column!r} is there twice; keep one")
 
 
 def _first_line(error):
@@ -256,7 +266,9 @@ def _read_table(raw, name, sep):
         raise ValueError(
             f"{name}: the rows have more values than the header; quote statements that hold a {sep!r}"
         )
-    return table
+    # pandas gives a repeated name a number.
+    header = pd.read_csv(io.StringIO(text), sep=sep, header=None, nrows=1, dtype=str, keep_default_na=False)
+    return table.set_axis(header.loc[0].to_list(), axis="columns")
 
 
 def read_onet(path):
@@ -420,11 +432,13 @@ def split(X, y, seed=SEED):
     """Return (X_train, X_test, y_train, y_test, groups): a fifth of the statements is for testing.
 
     Near-twins stay on one side; `groups`, of shape (n_train,), numbers them in the training rows, for
-    the folds of a cross-validation. Raises ValueError for fewer than 100 statements and for fewer than
-    10 families of near-twins.
+    the folds of a cross-validation. Raises ValueError for fewer than 100 statements, for fewer than 10
+    families of near-twins, and for statements without words.
     """
     if len(X) < 100:
         raise ValueError(f"data: {len(X)} statements are too few to train and test on; give at least 100")
+    if not X["Task"].str.contains(WORD).any():
+        raise ValueError(f"data: none of the {len(X)} statements has a word of two letters or more")
     groups = near_twins(X["Task"])
     if len(set(groups)) < 10:
         raise ValueError(f"data: nearly all of the {len(X)} statements are near-twins of each other")
@@ -593,7 +607,7 @@ def terms(statement):
     word, which is the verb, with each longer one and by itself with a mark; and the first five words once
     more with another, because what a statement opens with says more about the activity than the rest.
     """
-    words = re.findall(r"\w\w+", statement.lower())
+    words = re.findall(WORD, statement.lower())
     found = [*words, *(f"^{word}" for word in words[:5]), *(f"^^{word}" for word in words[:1])]
     before = None
     for word in words:
@@ -723,7 +737,8 @@ def connect():
 
     A relative path to a SQLite database starts at the root, wherever the notebook is. Its artifacts go
     into `mlruns` beside the database. What is started from here finds this environment's commands first.
-    Raises FileNotFoundError where the database's folder does not exist.
+    Raises FileNotFoundError where the database's folder does not exist, and OSError for a database that
+    cannot be written.
     """
     import mlflow
 
@@ -731,7 +746,7 @@ def connect():
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    folder = ROOT
+    database, folder = None, ROOT
     if uri.startswith("sqlite:///"):
         # A relative path would be one from the working directory, which is not always the root.
         database = ROOT / uri.removeprefix("sqlite:///")
@@ -744,9 +759,20 @@ def connect():
         os.environ["PATH"] = os.pathsep.join([commands, os.environ["PATH"]])
     # MLflow would put the artifacts, too, into the working directory.
     with contextlib.chdir(folder):
+        if database:
+            _need_database(database)
         mlflow.get_experiment("0")
     # Without this, a process takes another 1 to 2 s to end: Python looks several times through all objects.
     gc.freeze()
+
+
+def _need_database(path):
+    """Raise OSError for a SQLite database that cannot be written; MLflow would try again for minutes."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        raise OSError(f"MLFLOW_TRACKING_URI: {path}: {error}; name a store that can be written") from error
 
 
 def digest(tasks):
@@ -828,7 +854,7 @@ class Labeler:
     """What is served: `predict` takes a DataFrame (n, 1) with a Task column and returns `label`'s n rows.
 
     Raises MlflowException, which a server answers with status 400 and its message, for a value that is not
-    a text or is blank. Of any other exception the server would send the stack trace.
+    a text or has no word in it. Of any other exception the server would send the stack trace.
     """
 
     def __init__(self, pipeline, names):
@@ -839,7 +865,7 @@ class Labeler:
         from mlflow.exceptions import MlflowException
 
         for row, text in enumerate(X["Task"], 1):
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str) or not re.search(WORD, text):
                 value = textwrap.shorten(repr(text), 60)
                 raise MlflowException.invalid_parameter_value(
                     f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"

@@ -4,7 +4,7 @@
 
 Under `mlflow run` this is the run that MLflow opened; otherwise it is a new one. The executed notebook
 and its HTML become artifacts of the run, also when a cell failed. Exit status: 0 when every cell ran,
-1 when one did not, 2 for arguments that cannot be used, 130 and 143 after SIGINT and SIGTERM.
+1 when one did not, 2 for arguments that cannot be used, 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 import helpers
 
 NOTEBOOK = helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb"
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(message):
@@ -59,8 +60,8 @@ def parse_arguments(argv):
     except (ValueError, OSError) as error:
         refuse(str(error))
     # The notebook runs in its own folder, where a relative path would mean something else.
-    if arguments["data"] != "sample" and os.path.exists(arguments["data"]):
-        arguments["data"] = os.path.abspath(arguments["data"])
+    if arguments["data"] != "sample" and arguments["data"].partition(":")[0] != "onet":
+        arguments["data"] = os.path.join(os.getcwd(), arguments["data"])
     return arguments, timeout
 
 
@@ -76,11 +77,13 @@ def connect():
 def open_run(connecting):
     """Leave the id of a new run in MLFLOW_RUN_ID, for the kernel; return None, or what went wrong."""
     import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         connecting.result()
         run_id = mlflow.start_run().info.run_id
-    except (mlflow.MlflowException, OSError) as error:
+    # An ImportError comes of a database whose driver is not installed.
+    except (mlflow.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         return f"no run could be opened: {error}"
     # Leave it to the notebook; this deletes the variable.
     mlflow.end_run("RUNNING")
@@ -108,6 +111,8 @@ def execute(output, parameters, timeout):
         return f"a cell took longer than {timeout} seconds; --timeout gives it more"
     except DeadKernelError:
         return "the kernel died; was there enough memory?"
+    except (OSError, UnicodeError) as error:
+        return f"the executed notebook could not be written: {error}"
 
 
 def render(notebook):
@@ -149,6 +154,9 @@ def finish(connecting, status, notebook):
 
 
 def stop(signum, frame):
+    # `mlflow run` sends a second signal after the terminal's, which would come in the middle of finish.
+    for further in STOPS:
+        signal.signal(further, signal.SIG_IGN)
     sys.exit(128 + signum)
 
 
@@ -157,8 +165,6 @@ def main(argv=None):
     # Imports here and above wait for the check of the arguments, so that a refusal comes at once.
     import papermill  # noqa: F401
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.getLogger("papermill").addFilter(lambda record: "ing Cell " not in record.getMessage())
     # MLflow takes seconds to import; where it has opened the run already, the notebook starts meanwhile.
@@ -176,9 +182,10 @@ def main(argv=None):
         status = "KILLED"
         raise
     finally:
+        # First, since nothing can be said any more when the terminal is gone.
+        logged = finish(connecting, status, notebook)
         if failure:
             say(failure)
-        logged = finish(connecting, status, notebook)
     if failure or not logged:
         return 1
     print(f"Recorded as run {os.environ['MLFLOW_RUN_ID']}; make ui shows it.")
@@ -186,4 +193,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    for signum in STOPS:
+        signal.signal(signum, stop)
     sys.exit(main())

@@ -6,10 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import notebook_of, runs, shorten, wait
 
+import helpers
 import run_notebook
 
 
@@ -68,7 +70,9 @@ def test_artifacts_that_cannot_be_written(project, run):
     assert failed.info.status == "FAILED"
 
 
-@pytest.mark.parametrize("signum, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "signum, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_stopped(project, tmp_path, monkeypatch, signum, status):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
     pid = tmp_path / "pid"
@@ -78,7 +82,11 @@ def test_stopped(project, tmp_path, monkeypatch, signum, status):
     )
     wait(lambda: pid.exists() and pid.read_text())
     runner.send_signal(signum)
-    assert runner.wait(60) == status
+    # As MLflow does after Ctrl-C, which it gets too.
+    while runner.poll() is None:
+        time.sleep(0.1)
+        runner.send_signal(signal.SIGTERM)
+    assert runner.returncode == status
     client, [killed] = runs(project)
     assert killed.info.status == "KILLED"
     notebook_of(client, killed, tmp_path)
@@ -126,6 +134,28 @@ def test_bad_arguments_by_hand(capsys, monkeypatch, arguments, line):
     assert said.startswith(f"run_notebook.py: {line}") and said.count("\n") == 1
 
 
+def test_the_data_are_those_that_were_checked(tmp_path, monkeypatch):
+    """Also where a symbolic link leads elsewhere, so that `..` is not the folder before it."""
+    (tmp_path / "else" / "where").mkdir(parents=True)
+    shutil.copy(helpers.ROOT / "data" / "tasks.csv", tmp_path / "else")
+    (tmp_path / "link").symlink_to(tmp_path / "else" / "where")
+    monkeypatch.chdir(tmp_path)
+    parameters, _ = run_notebook.parse_arguments(["--data", "link/../tasks.csv"])
+    monkeypatch.chdir(helpers.ROOT)
+    assert os.path.samefile(parameters["data"], tmp_path / "else" / "tasks.csv")
+
+
+def test_a_name_that_cannot_be_written(project, run, tmp_path):
+    data = tmp_path / os.fsdecode(b"tasks\xff.csv")
+    shutil.copy(project / "data" / "tasks.csv", data)
+    shorten(project)
+    done = run(sys.executable, "run_notebook.py", "--data", str(data))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "run_notebook.py: the executed notebook could not be written: 'utf-8' codec" in done.stderr
+    _, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
+
+
 def test_a_refusal_is_quick(project, run):
     done = run(sys.executable, "run_notebook.py", "--C", "0")
     assert done.returncode == 2 and not (project / "mlflow.db").exists()
@@ -145,7 +175,17 @@ def test_a_notebook_without_the_parameters(project, run):
     assert "sets no C, data, penalty in a cell tagged 'parameters'" in done.stderr
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////no/such/folder/mlflow.db", "gopher://x"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:9",
+        "sqlite:////no/such/folder/mlflow.db",
+        "sqlite:///data",
+        "sqlite:///MLproject",
+        "postgresql+nodriver://x",
+        "gopher://x",
+    ],
+)
 def test_a_store_that_cannot_be_reached(project, run, uri):
     env = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     done = run(sys.executable, "run_notebook.py", **env)

@@ -66,6 +66,13 @@ def test_too_few_statements_to_split(data):
         helpers.split(X.head(99), y.head(99))
 
 
+def test_statements_without_words(data):
+    _, y = data
+    X = pd.DataFrame({"Task": [f"{k % 10} !" for k in range(200)]})
+    with pytest.raises(ValueError, match="none of the 200 statements has a word"):
+        helpers.split(X, y.head(200))
+
+
 def test_nearly_all_near_twins(data):
     _, y = data
     X = pd.DataFrame({"Task": ["Count the penguins on the ice near the station every morning."] * 200})

@@ -222,6 +222,8 @@ def test_real_archives_by_http(server, onet):
 def test_the_job_on_a_downloaded_release(server, onet, project, run):
     """The archive of today's layout through the whole job, against the scores measured before."""
     server.files = {"db_31_0_text.zip": (onet / "db_current_text.zip").read_bytes()}
+    # A folder of this name is not what is meant.
+    (project / "onet").mkdir()
     parameters = ["-P", "data=onet", "-P", "C=10", "-P", "penalty=l2"]
     done = run("mlflow", "run", ".", "--env-manager", "local", *parameters)
     assert done.returncode == 0, done.stderr

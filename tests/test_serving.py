@@ -102,6 +102,7 @@ def records(value):
         (records(None), "row 2: Task nan is not a text with words in it; send a sentence in each row"),
         (records(""), "row 2: Task '' is not a text"),
         (records(" \n"), "row 2: Task ' \\n' is not a text"),
+        (records("a !"), "row 2: Task 'a !' is not a text"),
         (records([TASK]), "row 2: Task ['Drive the snow tractor.'] is not a text"),
         ({"dataframe_records": [{"Task": 5}]}, "row 1: Task 5 is not a text"),
         ({"inputs": [[TASK], [TASK]]}, "row 1: Task ['Drive the snow tractor.'] is not a text"),

@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import helpers
@@ -74,6 +76,8 @@ def test_csv_and_parquet(tmp_path):
         ("Task,GWA\na b,4A3a4\nc d,4.A.3.a.4\ne f,X\n", "row 2: GWA '4.A.3.a.4' is not one of the 37 codes"),
         ("Task,GWA\na b,4A3a4\nc d\n", "row 2: GWA"),
         ("Task,GWA\na, b,4A3a4\n", "more values than the header"),
+        ("Task,GWA,Task\na b,4A3a4,c d\n", "the column 'Task' is there twice; keep one"),
+        ("Task,GWA\na b," + "4A " * 999, "row 1: GWA '4A 4A"),
         ("Task,GWA\na b,4A3a4\nc, d,4A3a4\n", "not a table"),
         ("Task,GWA\na\ufffdb,4A3a4\n", "row 1: Task 'a\ufffdb' holds a character lost"),
     ],
@@ -84,6 +88,7 @@ def test_csv_refused(tmp_path, text, named):
     with pytest.raises(ValueError) as error:
         helpers.load_tasks(file)
     assert named in str(error.value) and str(file) in str(error.value) and "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
 
 
 def test_wrong_encoding_refused(tmp_path):
@@ -95,9 +100,12 @@ def test_wrong_encoding_refused(tmp_path):
 
 def test_parquet_refused(tmp_path):
     file = tmp_path / "tasks.parquet"
-    file.write_bytes(b"PAR1 no")
-    with pytest.raises(ValueError, match="not a parquet file"):
-        helpers.load_tasks(file)
+    damaged = pa.array([b"caf\xe9", b"a b"]).view(pa.string())
+    pq.write_table(pa.table({"Task": damaged, "GWA": ["4A3a4"] * 2}), tmp_path / "damaged.parquet")
+    for content in (b"PAR1 no", (tmp_path / "damaged.parquet").read_bytes()):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match="not a parquet file"):
+            helpers.load_tasks(file)
     for value in (None, 7):
         pd.DataFrame({"Task": ["a b", value], "GWA": ["4A3a4"] * 2}).astype({"Task": object}).iloc[
             1:

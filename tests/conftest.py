@@ -10,7 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import mlflow
 import nbformat
 import pytest
 from nbval.plugin import IPyNbCell
@@ -23,12 +22,13 @@ PROJECT = (
     "requirements.txt",
     "run_notebook.py",
     "helpers.py",
+    *sorted(path.name for path in ROOT.glob("onet_gwa*")),
     "data",
     "notebooks",
 )
 
-sys.path.insert(0, str(ROOT))
-import run_notebook  # noqa: E402
+# mlflow and run_notebook are imported where they are used: a file that needs neither answers at once.
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 _store = tempfile.TemporaryDirectory(prefix="onet-gwa-tests-")
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
@@ -97,8 +97,19 @@ def run(project):
     return functools.partial(run_in, project)
 
 
+def make_command(project, *arguments):
+    """A `make` command for a copy of the project that takes the present environment for its own."""
+    shutil.copy(ROOT / "Makefile", project)
+    shutil.copytree(ROOT / "tools", project / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (project / ".venv").symlink_to(sys.prefix)
+    # The environment is used as it is, be it older than the copy of its lock.
+    return ["make", "--no-print-directory", "--old-file=.venv/ready", *arguments]
+
+
 def runs(project):
     """The runs in the store of a copy of the project."""
+    import mlflow
+
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
     return client, client.search_runs(
         [experiment.experiment_id for experiment in client.search_experiments()]
@@ -139,6 +150,8 @@ def pytest_runtest_teardown(item, nextitem):
     """Write a notebook that failed, as it ran here, as an HTML page into the folder failed/."""
     at_its_end = nextitem is None or nextitem.parent is not item.parent
     if at_its_end and getattr(item.parent, "has_failed", False):
+        import run_notebook
+
         folder = Path("failed")
         folder.mkdir(exist_ok=True)
         notebook = folder / item.path.name

@@ -3,9 +3,7 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from refresh import TIME, refresh, write_time
-
-from helpers import ROOT
+from refresh import ROOT, TIME, refresh, write_time
 
 CELLS = [
     "import os, time, uuid\nfrom datetime import datetime",
@@ -35,6 +33,7 @@ def write(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_a_second_refresh_is_an_empty_diff(write, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
     path = write(*CELLS)
@@ -60,6 +59,7 @@ def test_a_change_of_meaning_is_written(write):
     assert nbformat.read(path, 4).cells[2].outputs[0].text == "n = 4\n"
 
 
+@pytest.mark.slow
 def test_a_committed_notebook(project):
     path = project / "notebooks" / "01_data_preparation.ipynb"
     committed = path.read_text()

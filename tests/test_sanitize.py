@@ -1,15 +1,13 @@
-"""What tests/sanitize.cfg removes from outputs before they are compared, and what it leaves."""
+"""What tools/sanitize.cfg removes from outputs before they are compared, and what it leaves."""
 
 import tempfile
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from nbval.plugin import get_sanitize_patterns
-from refresh import sanitize
+from refresh import CONFIGURATION, sanitize
 
-CONFIGURATION = Path(__file__).with_name("sanitize.cfg").read_text()
 HEX = "0123456789abcdef" * 4
 REMOVED = {
     "file 6f2c1e1a-9b0d-4c58-8e0b-0d7c1a5b9f11, 3 rows": "file UUID, 3 rows",
@@ -63,9 +61,10 @@ def test_what_python_makes_up():
 
 
 def test_each_pattern_is_needed(monkeypatch):
-    patterns = get_sanitize_patterns(CONFIGURATION)
+    text = CONFIGURATION.read_text()
+    patterns = get_sanitize_patterns(text)
     # nbval reads a pattern only with a line for its replacement right below.
-    assert len(patterns) == CONFIGURATION.count("\nregex:") == CONFIGURATION.count("\nreplace:")
+    assert len(patterns) == text.count("\nregex:") == text.count("\nreplace:")
     for pattern in patterns:
         monkeypatch.setattr("refresh.SANITIZE", [other for other in patterns if other != pattern])
         assert any(sanitize(text) != REMOVED[text] for text in REMOVED), pattern

@@ -1,6 +1,6 @@
 """Replay the notebooks again and again, with other hash seeds and with 1, 2 and 4 jobs; count the green runs.
 
-    python tests/repeat.py 20
+    python tools/repeat.py 20
 
 Exit status: 0 when all were green, else 1.
 """
@@ -8,18 +8,19 @@ Exit status: 0 when all were green, else 1.
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from refresh import NBVAL, ROOT
 
 
 def main(count):
     green = 0
     for seed in range(count):
         jobs = (1, 2, 4)[seed % 3]
+        workers = [f"--numprocesses={jobs}", "--dist=loadfile", "--no-loadscope-reorder"]
         # -k leaves what lies in a notebook; conftest.py counts only where tests/ is among the folders.
+        what = ["-k", "ipynb", "notebooks", "tests"]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "--quiet", f"--numprocesses={jobs}", "-k", "ipynb"],
+            [sys.executable, "-m", "pytest", "--quiet", *NBVAL, *workers, *what],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": str(seed)},
             stdout=subprocess.PIPE,

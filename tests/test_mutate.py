@@ -8,9 +8,12 @@ import nbformat
 import pytest
 from mutate import change
 from nbval.plugin import find_metadata_tags
-from refresh import ROOT
+from refresh import NBVAL, ROOT
 
 NAME = "01_data_preparation.ipynb"
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -20,9 +23,8 @@ def replay(project):
     def replay():
         conftest = "import sys; sys.path.insert(0, sys.argv.pop(1)); import conftest, pytest; "
         code = conftest + "sys.exit(pytest.main(sys.argv[1:], plugins=[conftest]))"
-        sanitize = f"--nbval-sanitize-with={ROOT / 'tests' / 'sanitize.cfg'}"
         command = [sys.executable, "-c", code, str(ROOT / "tests")]
-        command += ["--nbval", sanitize, "-rf", "--color=no", f"notebooks/{NAME}"]
+        command += [*NBVAL, "-rf", "--color=no", f"notebooks/{NAME}"]
         return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
     return replay
@@ -50,7 +52,7 @@ def test_every_changed_output_is_red(project, replay):
 
 
 def test_mutations(tmp_path):
-    """The script over notebook 01 and one that nbval does not compare; `python tests/mutate.py` takes all."""
+    """The script over notebook 01 and one that nbval does not compare; `python tools/mutate.py` takes all."""
     cells = [
         nbformat.v4.new_code_cell("print(3)", execution_count=k, metadata={"tags": ["nbval-ignore-output"]})
         for k in (1, 2)
@@ -58,7 +60,7 @@ def test_mutations(tmp_path):
     for cell in cells:
         cell.outputs = [nbformat.v4.new_output("stream", text="3\n")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "lax.ipynb")
-    command = [sys.executable, "tests/mutate.py", f"notebooks/{NAME}", str(tmp_path / "lax.ipynb")]
+    command = [sys.executable, "tools/mutate.py", f"notebooks/{NAME}", str(tmp_path / "lax.ipynb")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert re.search(rf"{NAME}: (\d+) of \1 outputs are compared; not: none\n", done.stdout), done.stdout
     assert "lax.ipynb: 0 of 2 outputs are compared; not: Cell 0, Cell 1\n" in done.stdout

@@ -1,7 +1,7 @@
 """Show that nbval compares what the notebooks print: change it, and nbval must go red.
 
-    python tests/mutate.py                     # all notebooks
-    python tests/mutate.py notebooks/01*.ipynb
+    python tools/mutate.py                     # all notebooks
+    python tools/mutate.py notebooks/01*.ipynb
 
 Each notebook is replayed once. In each committed output one number or word is changed, and nbval's
 comparison of it with the replay is done again. Exit status: 0 when at least 95 % of the outputs are
@@ -12,25 +12,24 @@ import random
 import re
 import sys
 from copy import deepcopy
-from pathlib import Path
 
-import conftest
 import pytest
 from nbval.plugin import IPyNbCell, coalesce_streams
-from refresh import sanitize
+from refresh import NBVAL, ROOT, sanitize
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+import conftest  # noqa: E402
+
 LEAST = 0.95
 
 
 def change(output, seed=607):
-    """Change one number or word of an output in place, but none that tests/sanitize.cfg removes.
+    """Change one number or word of an output in place, but none that tools/sanitize.cfg removes.
 
     Do nothing where there is none, as in a bare image.
     """
-    texts, kind = (
-        (output, "text") if output.output_type == "stream" else (output.get("data", {}), "text/plain")
-    )
+    texts = output if output.output_type == "stream" else output.get("data", {})
+    kind = next((kind for kind in ("text", "text/markdown", "text/plain") if kind in texts), None)
     text = texts.get(kind, "")
     tokens = list(re.finditer(r"[0-9]+|[A-Za-z]+", text))
     for token in random.Random(seed).sample(tokens, len(tokens)):
@@ -67,7 +66,7 @@ def main(paths):
     mutations = Mutations()
     # conftest.py is not found beside the notebooks, so it comes as a plugin.
     status = pytest.main(
-        ["-c", str(ROOT / "pyproject.toml"), "--quiet", "--numprocesses=0", *paths],
+        ["-c", str(ROOT / "pyproject.toml"), "--quiet", *NBVAL, *paths],
         plugins=[mutations, conftest],
     )
     for name, seen in mutations.seen.items():

@@ -1,8 +1,8 @@
 """Run the tests with the pinned, the newest and the oldest packages, on each Python that is installed.
 
-    python tests/canary.py                                  # everything, which takes hours
-    python tests/canary.py --python 3.12 --packages oldest
-    python tests/canary.py -- notebooks tests/test_model.py  # what pytest shall run, instead of all
+    python tools/canary.py                                  # everything, which takes hours
+    python tools/canary.py --python 3.12 --packages oldest
+    python tools/canary.py -- tests/test_model.py   # what pytest shall run, instead of all
 
 Newest and oldest are what the ranges in pyproject.toml admit. Each combination gets an environment of its
 own, and a row in the table in CONTRIBUTING.md. Exit status: 0 when all passed, else 1.
@@ -19,15 +19,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from refresh import NBVAL, ROOT
+
 TABLE = ROOT / "CONTRIBUTING.md"
-RANGES = ["--group", f"{ROOT / 'pyproject.toml'}:ranges"]
+PROJECT = str(ROOT / "pyproject.toml")
+RANGES = ["-r", PROJECT, "--group", f"{PROJECT}:dev"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PACKAGES = {
-    "pinned": ["-r", str(ROOT / "requirements.txt")],
+    "pinned": ["-r", str(ROOT / "requirements-dev.txt")],
     "newest": [*RANGES, "--resolution", "highest"],
     "oldest": [*RANGES, "--resolution", "lowest-direct"],
 }
+# As `make test` has it.
+WORKERS = ["--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"]
 SHOWN = ("mlflow", "scikit-learn", "pandas", "numpy")
 # These are about the pinned packages.
 PINNED_ONLY = [
@@ -64,7 +68,11 @@ def try_out(base, packages, arguments, folder):
     folders = [f"{folder}/bin", str(Path(base).parent), os.environ["PATH"]]
     env = {**os.environ, "PATH": os.pathsep.join(folders)}
     done = subprocess.run(
-        [python, "-m", "pytest", *deselect, *arguments], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+        [python, "-m", "pytest", *NBVAL, *WORKERS, *deselect, *(arguments or ["notebooks", "tests"])],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     print(done.stdout, flush=True)
     listed = subprocess.run(

@@ -1,11 +1,11 @@
 """Execute the notebooks in place, and write them as they are committed.
 
-    python tests/refresh.py                     # all of them
-    python tests/refresh.py notebooks/01*.ipynb
+    python tools/refresh.py                     # all of them
+    python tools/refresh.py notebooks/01*.ipynb
 
 Each starts with an empty store and without the user's settings. A notebook with an error, or with output on
 stderr, is refused in one line and left as it was. An output that is what it was, but for what
-tests/sanitize.cfg removes and for pixels, stays as it was, so that a refresh without a change of meaning is
+tools/sanitize.cfg removes and for pixels, stays as it was, so that a refresh without a change of meaning is
 an empty diff. Exit status: 0, or 1 when a notebook was refused.
 """
 
@@ -23,7 +23,10 @@ from nbclient.exceptions import CellExecutionError
 from nbval.plugin import coalesce_streams, find_metadata_tags, get_sanitize_patterns
 
 ROOT = Path(__file__).resolve().parents[1]
-SANITIZE = get_sanitize_patterns((ROOT / "tests" / "sanitize.cfg").read_text())
+CONFIGURATION = Path(__file__).with_name("sanitize.cfg")
+# What a replay of notebooks needs of pytest; `make test` asks for the same.
+NBVAL = ["--nbval", f"--nbval-sanitize-with={CONFIGURATION}"]
+SANITIZE = get_sanitize_patterns(CONFIGURATION.read_text())
 TIME = re.compile(r"(the cells take about )(\d+)( seconds? on 2 cores)")
 SETTINGS = ("MLFLOW_", "ONET_", "GIT_", "IPYTHON", "JUPYTER", "MPL", "MATPLOTLIB", "PYTHON", "_MLFLOW")
 

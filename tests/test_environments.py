@@ -6,6 +6,8 @@ import shutil
 import pytest
 from conftest import need_python, notebook_of, runs, shorten
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("manager", ["uv", "virtualenv"])
 def test_environment_managers(project, run, tmp_path, manager):

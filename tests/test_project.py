@@ -6,43 +6,60 @@ import tomllib
 from importlib.metadata import distributions, version
 
 import canary
+import pytest
 import yaml
+from lock import name_the_lock
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from refresh import ROOT
 
-import helpers
-
-PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z-]+\])?==([^ ]+)", re.MULTILINE)
-
-
-def direct_pins():
-    environment = yaml.safe_load((helpers.ROOT / "conda.yaml").read_text())
-    [pip] = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert pip[0] == "-r requirements.txt"
-    return dict(PIN.fullmatch(line).groups() for line in pip[1:])
+PIN = re.compile(r"^([a-z0-9._-]+)(?:\[[a-z,-]+\])?==([^ ]+)", re.MULTILINE)
+LOCKS = ["requirements.txt", "requirements-dev.txt"]
 
 
-def locked_pins():
+def read(name):
+    return (ROOT / name).read_text()
+
+
+def ranges(*groups):
+    """The requirements of the job, and of the named groups, by package."""
+    project = tomllib.loads(read("pyproject.toml"))
+    texts = project["project"]["dependencies"] + [
+        text for group in groups for text in project["dependency-groups"][group]
+    ]
+    return {requirement.name: requirement for requirement in map(Requirement, texts)}
+
+
+def pins(lock):
     """Versions by package; a package may have one for each Python."""
-    pins = {}
-    for name, pinned in PIN.findall((helpers.ROOT / "requirements.txt").read_text()):
-        pins.setdefault(name, set()).add(pinned)
-    return pins
+    found = {}
+    for name, pinned in PIN.findall(read(lock)):
+        found.setdefault(name, set()).add(pinned)
+    return found
 
 
-def test_conda_yaml_and_the_lock_agree():
-    locked = locked_pins()
-    assert {name: locked.get(name) for name in direct_pins()} == {
-        name: {v} for name, v in direct_pins().items()
-    }
+def blocks(lock):
+    """The requirements of a lock, each with its hashes."""
+    return re.split(r"\n(?=[a-z])", read(lock).strip())[1:]
 
 
-def test_the_lock_names_every_extra():
+def test_the_lock_of_developers_holds_the_lock_of_readers():
+    assert set(blocks("requirements.txt")) < set(blocks("requirements-dev.txt"))
+    readers, developers = (pins(lock).keys() for lock in LOCKS)
+    assert ranges().keys() <= readers and ranges("dev").keys() <= developers
+    # pyyaml and packaging are in both, because other packages need them.
+    assert developers - readers >= {"nbval", "pytest", "pytest-xdist", "ruff"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_names_every_extra(lock):
     """With hashes, pip takes an extra that a package asks for only from a lock that names it."""
-    text = (helpers.ROOT / "requirements.txt").read_text()
-    named = dict(re.findall(r"^([a-z0-9._-]+)\[([a-z,-]+)\]==", text, re.MULTILINE))
+    locked = pins(lock)
+    named = dict(re.findall(r"^([a-z0-9._-]+)\[([a-z,-]+)\]==", read(lock), re.MULTILINE))
     asked = [
         requirement
         for package in distributions()
+        if canonicalize_name(package.name) in locked
         for requirement in map(Requirement, package.requires or [])
         if requirement.extras and (not requirement.marker or requirement.marker.evaluate({"extra": ""}))
     ]
@@ -52,34 +69,53 @@ def test_the_lock_names_every_extra():
 
 
 def test_the_pins_are_in_the_ranges():
-    groups = tomllib.loads((helpers.ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    ranges = {requirement.name: requirement.specifier for requirement in map(Requirement, groups["ranges"])}
-    assert ranges.keys() == direct_pins().keys()
-    assert [name for name, pinned in direct_pins().items() if pinned not in ranges[name]] == []
+    locked = pins("requirements-dev.txt")
+    outside = [
+        (name, pinned)
+        for name, requirement in ranges("dev").items()
+        for pinned in locked[name]
+        if pinned not in requirement.specifier
+    ]
+    assert outside == []
 
 
-def test_every_pin_has_a_hash_and_no_address():
-    text = (helpers.ROOT / "requirements.txt").read_text()
-    for requirement in re.split(r"\n(?=[a-z])", text)[1:]:
-        assert "--hash=sha256:" in requirement
-    assert "://" not in text and "index-url" not in text
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_a_hash_and_no_address(lock):
+    assert all("==" in block and "--hash=sha256:" in block for block in blocks(lock))
+    assert "://" not in read(lock) and "index-url" not in read(lock)
 
 
 def test_the_pins_are_installed():
-    assert {name: version(name) for name in direct_pins()} == direct_pins()
+    locked = pins("requirements-dev.txt")
+    installed = {name: version(name) for name in ranges("dev")}
+    assert {name: v for name, v in installed.items() if v not in locked[name]} == {}
+
+
+def test_conda_yaml_leads_to_the_lock():
+    """It names no package but Python and pip, and the digest that `make lock` wrote is the lock's."""
+    text = read("conda.yaml")
+    assert yaml.safe_load(text)["dependencies"] == ["python=3.11", "pip", {"pip": ["-r requirements.txt"]}]
+    assert name_the_lock(text, read("requirements.txt")) == text
+    other = name_the_lock(text, read("requirements.txt") + "\n")
+    assert other != text and yaml.safe_load(other) == yaml.safe_load(text)
+
+
+def test_a_conda_yaml_without_the_comment():
+    with pytest.raises(ValueError, match="needs one comment '# lock: sha256 ...', and has 0"):
+        name_the_lock("dependencies:\n  - pip\n", "lock")
 
 
 def test_ruff():
     """Code and notebooks, with the rules in pyproject.toml."""
     for command in (["check"], ["format", "--check"]):
-        done = subprocess.run(["ruff", *command], cwd=helpers.ROOT, capture_output=True, text=True)
+        done = subprocess.run(["ruff", *command], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
 
 
 def test_workflows_call_what_a_developer_calls():
-    """The workflows name a Python and a command; what is to be done stands in .ci/run and the Makefile."""
+    """The workflows name a Python and a command; what is to be done is in .ci/run and the Makefile."""
     commands = []
-    for path in sorted((helpers.ROOT / ".github" / "workflows").glob("*.yml")):
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
         [job] = yaml.safe_load(path.read_text())["jobs"].values()
         assert job["strategy"]["matrix"]["python"] == canary.PYTHONS
         commands += [step["run"].split()[:2] for step in job["steps"] if "run" in step]
@@ -95,7 +131,7 @@ def test_make_turns_usage_statistics_off(monkeypatch):
         shown = subprocess.run(
             ["make", "--no-print-directory", "--file", "-", "show"],
             input="include Makefile\nshow:\n\t@echo $$MLFLOW_DISABLE_TELEMETRY\n",
-            cwd=helpers.ROOT,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,
@@ -104,12 +140,12 @@ def test_make_turns_usage_statistics_off(monkeypatch):
 
 
 def test_readme_tells_the_message_without_conda():
-    assert "Could not find Conda executable" in (helpers.ROOT / "README.md").read_text()
+    assert "Could not find Conda executable" in read("README.md")
 
 
 def test_readme_quotes_the_benchmark():
-    readme = (helpers.ROOT / "README.md").read_text().partition("## What it reaches")[2].partition("\n## ")[0]
-    results = (helpers.ROOT / "benchmarks" / "results.md").read_text()
+    readme = read("README.md").partition("## What it reaches")[2].partition("\n## ")[0]
+    results = read("benchmarks/results.md")
     rows = [line.strip("| ").split(" | ") for line in results.splitlines() if line.startswith("| ")]
     # Of rows with the same name the first counts.
     measured = {"micro-F1" if name == "f1_micro" else name: cells for name, *cells in rows[::-1]}

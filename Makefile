@@ -1,61 +1,66 @@
-PYTHON ?= python3
-PORT ?= 5001
+# Commands are called by their path, because make 3.81 looks for them on a PATH of its own; what they start
+# finds the environment's commands on the one exported here.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
+PYTHON ?= python3
+BIN := .venv/bin
+FIRST := 01_data_preparation.ipynb
 
-.PHONY: run serve test bench lab ui notebooks mutate repeat canary lint lock clean
+.PHONY: help run serve ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
+
+help:  ## list what make can do
+	@$(PYTHON) tools/help.py Makefile
 
 run: .venv/ready  ## run the main job on the sample
-	mlflow run . --env-manager local
+	$(BIN)/mlflow run . --env-manager local --experiment-name $(or $(MLFLOW_EXPERIMENT_NAME),onet-gwa)
 
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT
-	@python -c 'import sys, helpers; sys.tracebacklimit = 0; helpers.connect(); sys.exit(None if helpers.champion() else "make serve: there is no champion yet; make run trains one")'
-	MLFLOW_TRACKING_URI=$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} mlflow models serve \
-		--model-uri models:/onet-gwa@champion --env-manager local --port $(PORT)
+	@$(BIN)/python tools/serve.py $(or $(PORT),5001)
 
-test: .venv/ready  ## run all tests; the notebooks are replayed too
-	pytest
-
-bench: .venv/ready  ## compare with the pilot's method; needs ../shared/onet and a quiet machine
-	python benchmarks/bench.py
-	python benchmarks/quality.py
+ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
+	@$(BIN)/python tools/ui.py $(or $(PORT),5000)
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
-	jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_data_preparation.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/$(FIRST)
 
-ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000
-	@case "$${MLFLOW_TRACKING_URI:=sqlite:///mlflow.db}" in \
-		http*) echo "make ui: the tracking server has its UI at $$MLFLOW_TRACKING_URI" ;; \
-		*) set -x; mlflow ui --backend-store-uri "$$MLFLOW_TRACKING_URI" ;; \
-	esac
+test: .venv/ready-dev  ## run all tests, and replay the notebooks; PYTEST holds options
+	$(BIN)/pytest --nbval --nbval-sanitize-with=tools/sanitize.cfg \
+		--numprocesses=3 --dist=loadfile --no-loadscope-reorder $(PYTEST) notebooks tests
 
-notebooks: .venv/ready  ## execute the notebooks in place, and write them as they are committed
-	python tests/refresh.py
+test-fast: .venv/ready-dev  ## run the tests that take less than 2 seconds each
+	$(BIN)/pytest -m "not slow" --numprocesses=2 tests
 
-mutate: .venv/ready  ## show that nbval goes red where an output of a notebook was changed
-	python tests/mutate.py
+lint: .venv/ready-dev  ## mend the style of code and notebooks
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
-repeat: .venv/ready  ## replay the notebooks 20 times, and count the green runs
-	python tests/repeat.py 20
+notebooks: .venv/ready-dev  ## execute the notebooks in place, and write them as they are committed
+	$(BIN)/python tools/refresh.py
+	$(BIN)/python tools/guards.py
 
-canary: .venv/ready  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
-	python tests/canary.py $(CANARY)
+mutate: .venv/ready-dev  ## show that nbval goes red where an output of a notebook was changed
+	$(BIN)/python tools/mutate.py
 
-lint: .venv/ready  ## mend the style of code and notebooks
-	ruff check --fix
-	ruff format
+repeat: .venv/ready-dev  ## replay the notebooks 20 times, and count the green runs
+	$(BIN)/python tools/repeat.py 20
 
-lock: .venv/ready  ## write requirements.txt anew from the versions in conda.yaml
-	sed -n 's/^ *- \([][a-z0-9-]*==.*\)/\1/p' conda.yaml | uv pip compile - --universal --python-version 3.11 \
-		--generate-hashes --no-strip-extras --no-annotate --custom-compile-command "make lock" --quiet \
-		--output-file requirements.txt
+bench: .venv/ready  ## compare with the pilot's method; needs ../shared/onet and a quiet machine
+	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/quality.py
+
+canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
+	$(BIN)/python tools/canary.py $(CANARY)
+
+lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
+	$(BIN)/python tools/lock.py
 
 clean:  ## remove the environment and all that was recorded
 	rm -rf .venv .pytest_cache .ruff_cache failed mlflow.db mlruns
 
 .venv/ready: requirements.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]} is too old, 3.11 is needed; name another: make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
-	pip install --quiet --disable-pip-version-check $$(grep -o '^uv==[^ ]*' requirements.txt)
-	uv pip install --quiet --compile-bytecode --python .venv/bin/python -r requirements.txt
-	touch $@
+	@$(PYTHON) tools/environment.py
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-dev.txt
+	@touch $@

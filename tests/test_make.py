@@ -1,0 +1,134 @@
+"""The Makefile and its small scripts: what a newcomer sees, and refusals of one line."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import environment
+import pytest
+import requests
+from canary import find
+from conftest import make_command, wait
+from help import targets
+from refresh import NBVAL, ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def make(project, *arguments, **env):
+    """Run `make` in a copy of the project; return what subprocess.run returns, with stderr in stdout."""
+    store = f"sqlite:///{project / 'mlflow.db'}"
+    return subprocess.run(
+        make_command(project, *arguments),
+        cwd=project,
+        env={**os.environ, "MLFLOW_TRACKING_URI": store, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_make_alone_lists_every_target():
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    [names] = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert [name for name, _ in targets(MAKEFILE)] == names.split()
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["make", n] for n in names.split()]
+
+
+def test_no_program_in_the_makefile():
+    assert not re.search(r"python3? -c|\bsed\b|\bawk\b|\bcase\b|\$\$", MAKEFILE)
+
+
+def test_commands_are_called_by_their_path():
+    lines = [line.strip("\t@") for line in MAKEFILE.splitlines() if line.startswith("\t")]
+    called = {line.split()[0] for line in lines if not line.startswith("-")}
+    assert {name for name in called if not name.startswith("$(BIN)/")} == {"$(PYTHON)", "rm", "touch"}
+
+
+def test_make_test_replays_as_the_tools_do():
+    name, _, path = NBVAL[1].partition("=")
+    assert f"--nbval {name}={Path(path).relative_to(ROOT)} " in MAKEFILE
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.10"])
+def test_an_old_python_is_refused_in_one_line(version, tmp_path):
+    python = find(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version}")
+    script = Path("tools", "environment.py")
+    done = subprocess.run([python, script], cwd=ROOT, capture_output=True, text=True)
+    said = f"Python {version} is too old, 3.11 is needed; name another: make PYTHON=python3.12\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    listed = subprocess.run([python, "tools/help.py", "Makefile"], cwd=ROOT, capture_output=True, check=True)
+    assert listed.stdout.startswith(b"make help ")
+
+
+def test_this_python_is_new_enough():
+    assert environment.too_old(tuple(sys.version_info)) is None
+
+
+def test_uv_comes_with_its_hashes():
+    lines = environment.locked((ROOT / "requirements.txt").read_text(), "uv").splitlines()
+    assert lines[0].startswith("uv==") and len(lines) > 1
+    assert all(line.startswith("    --hash=sha256:") for line in lines[1:])
+
+
+NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "target, env, said",
+    [
+        ("serve", {}, "there is no champion yet; make run trains one"),
+        ("serve", NOWHERE, "/no/where"),
+        ("ui", NOWHERE, "/no/where"),
+        ("serve", {"PORT": "99999"}, "port 99999 cannot be used"),
+        ("ui", {"PORT": "http"}, "port http cannot be used"),
+    ],
+    ids=str,
+)
+def test_refused_in_one_line(project, target, env, said):
+    done = make(project, target, **{"PORT": "5998", **env})
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("make: ***")]
+    assert done.returncode != 0 and len(lines) == 1, done.stdout
+    assert lines[0].startswith(f"make {target}: ") and said in lines[0]
+
+
+@pytest.mark.slow
+def test_make_ui(project):
+    command = make_command(project, "ui", "PORT=5997")
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
+    process = subprocess.Popen(command, cwd=project, env=env, start_new_session=True)
+    try:
+        wait(lambda: process.poll() is not None or answers("http://127.0.0.1:5997/health"), 120)
+        assert process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def answers(address):
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(address, timeout=10).ok
+
+
+def test_a_port_that_is_taken(project):
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        port = str(server.server_port)
+        done = make(project, "ui", f"PORT={port}")
+    assert done.returncode != 0
+    assert done.stdout.startswith(f"make ui: port {port} cannot be used ")
+    assert done.stdout.splitlines()[0].endswith("; name another: make ui PORT=5002")
+
+
+def test_the_ui_of_a_tracking_server(project):
+    done = make(project, "ui", MLFLOW_TRACKING_URI="http://127.0.0.1:5999")
+    assert done.returncode == 0
+    assert done.stdout == "make ui: the tracking server has its UI at http://127.0.0.1:5999\n"

@@ -1,0 +1,56 @@
+"""Make the environment in .venv from requirements.txt, in which every package has its hash.
+
+    python3 tools/environment.py
+
+Exit status: 0, or 1, with one line, for a Python that is too old. It is parsed by an old Python too.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LOCK = os.path.join(ROOT, "requirements.txt")
+FOLDER = os.path.join(ROOT, ".venv")
+NEEDED = (3, 11)
+
+
+def too_old(version):
+    """Return what to say about a Python's version, or None when it will do."""
+    if version[:2] >= NEEDED:
+        return None
+    return "Python {}.{} is too old, {}.{} is needed; name another: make PYTHON=python3.12".format(
+        *(version[:2] + NEEDED)
+    )
+
+
+def locked(text, name):
+    """Return the lines of a lock that are about one package: its version and its hashes."""
+    return re.search(r"^" + name + r"==(?:.*\\\n)*.*\n", text, re.MULTILINE).group()
+
+
+def main():
+    old = too_old(tuple(sys.version_info))
+    if old:
+        return old
+    python = os.path.join(FOLDER, "bin", "python")
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    uv = [os.path.join(FOLDER, "bin", "uv"), "pip", "install", "--quiet", "--compile-bytecode"]
+    with open(LOCK) as lock, tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
+        only_uv.write(locked(lock.read(), "uv"))
+        only_uv.flush()
+        for command in (
+            [sys.executable, "-m", "venv", FOLDER],
+            [python] + pip + ["--requirement", only_uv.name],
+            uv + ["--python", python, "--requirement", LOCK],
+        ):
+            status = subprocess.call(command)
+            if status:
+                return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Serve the champion: become `mlflow models serve` for it.
+
+    python tools/serve.py 5001
+
+Exit status: 1, with one line, when the store cannot be used, nothing is the champion, or the port is taken.
+"""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+
+def connect(name):
+    """Return `helpers`, connected to the store; exit with one line where that fails."""
+    import helpers
+
+    try:
+        helpers.connect()
+    except Exception as error:  # A database, a server or a folder: each fails in its own way.
+        sys.exit(f"{name}: {' '.join(str(error).split())}")
+    return helpers
+
+
+def need_port(name, port):
+    """Exit with one line when `port` is no number of a port, or is taken."""
+    try:
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", int(port)))
+    except (OSError, ValueError, OverflowError) as error:
+        sys.exit(f"{name}: port {port} cannot be used ({error}); name another: {name} PORT=5002")
+
+
+def become(*command):
+    """Replace this process by a command of the environment."""
+    path = str(Path(sys.executable).with_name(command[0]))
+    os.execv(path, [path, *command[1:]])
+
+
+def main(port):
+    need_port("make serve", port)
+    helpers = connect("make serve")
+    if helpers.champion(helpers.MODEL_NAME) is None:
+        sys.exit("make serve: there is no champion yet; make run trains one")
+    model = ["--model-uri", f"models:/{helpers.MODEL_NAME}@champion", "--env-manager", "local"]
+    become("mlflow", "models", "serve", *model, "--port", port)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,35 @@
+"""The model that is served: logged to the run as code, data, signature and requirements."""
+
+import tempfile
+from importlib.metadata import version
+
+import onet_gwa_model
+
+
+def requirements():
+    """Return what a served model needs, pinned to what is installed: a list of pip requirements."""
+    packages = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
+    return [f"{package}=={version(package)}" for package in packages]
+
+
+def log_model(pipeline, labels, example):
+    """Log a fitted pipeline to the active run as the model that is served; return MLflow's ModelInfo.
+
+    `labels` is what `load_labels` returns. `example`, a DataFrame (n, 1) with a Task column, goes with the model
+    and gives its signature, in which the parameter `reasons` is off. The code is `onet_gwa_model.py` and the
+    data are those of its `save`, so that nothing has to be unpickled.
+    """
+    import mlflow
+
+    answer = onet_gwa_model.Labeler(pipeline, labels["name"]).predict(example)
+    with tempfile.TemporaryDirectory() as parent:
+        onet_gwa_model.save(pipeline, labels, f"{parent}/model")
+        return mlflow.pyfunc.log_model(
+            name="model",
+            loader_module="onet_gwa_model",
+            data_path=f"{parent}/model",
+            code_paths=[onet_gwa_model.__file__],
+            signature=mlflow.models.infer_signature(example, answer, params={"reasons": False}),
+            input_example=example,
+            pip_requirements=requirements(),
+        )

@@ -1,0 +1,85 @@
+"""The pipeline, its candidates, and what is chosen after their scores: C, the sigmoid and the threshold."""
+
+import numpy as np
+from scipy.special import expit
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import Pipeline
+
+from onet_gwa import SEED
+from onet_gwa_model import AtLeastOneLabelClassifier, at_least_one, terms
+
+
+def make_model(C=10.0, memory=None):
+    """Return the unfitted Pipeline from a DataFrame with a Task column to columns of 0 and 1, one a label.
+
+    It selects the column; a vectorizer that were given the DataFrame would read the column's *name*. `terms`
+    are counted and weighted by TF-IDF, and each label gets a logistic regression. `memory` is `Pipeline`'s:
+    a folder in which what was fitted before the classifier is kept for the next candidate.
+    """
+    counts = CountVectorizer(analyzer=terms, dtype=np.float32)
+    regression = LogisticRegression(
+        C=C, class_weight="balanced", solver="liblinear", dual=True, tol=0.1, random_state=SEED
+    )
+    return Pipeline(
+        [
+            ("counts", ColumnTransformer([("terms", counts, "Task")])),
+            ("weights", TfidfTransformer(sublinear_tf=True)),
+            ("classifier", AtLeastOneLabelClassifier(regression)),
+        ],
+        memory=memory,
+    )
+
+
+def make_param_grid(C, penalties):
+    """Return the candidates for `GridSearchCV`, a list of dicts, of a list of values of C and one of penalties.
+
+    "none" is one candidate, however many values C has, and needs a solver of its own, since liblinear refuses
+    an infinite C. It comes first: it takes longest, and one that came last would have the others wait.
+    """
+    regression = LogisticRegression(C=np.inf, class_weight="balanced", solver="newton-cg")
+    candidates = {
+        "none": {"classifier__estimator": [regression]},
+        "l2": {"classifier__estimator__C": C},
+    }
+    return [candidates[penalty] for penalty in ("none", "l2") if penalty in penalties]
+
+
+def C_of(candidate):
+    """Return the C of a candidate, one of `cv_results_["params"]`; infinity for no penalty."""
+    return candidate.get("classifier__estimator__C", np.inf)
+
+
+def one_standard_error(cv_results):
+    """Return the index of the smallest C, the strongest penalty, within one standard error of the best mean.
+
+    This is a `refit` callable for `GridSearchCV`. The rule is from L. Breiman and others, Classification and
+    Regression Trees, 1984.
+    """
+    mean = cv_results["mean_test_score"]
+    best = mean.argmax()
+    scores = [cv_results[key][best] for key in cv_results if key.startswith("split")]
+    error = np.std(scores, ddof=1) / np.sqrt(len(scores))
+    good = np.flatnonzero(mean >= mean[best] - error)
+    return good[np.argmin([C_of(cv_results["params"][k]) for k in good])]
+
+
+def calibrate(decision, y):
+    """Return the classifier's parameters slope, offset and threshold, as a dict of floats.
+
+    `decision` (n, n_labels) are out-of-fold values of the decision function and `y` (n, n_labels) the truth.
+    Slope and offset are those of Platt scaling (J. Platt, "Probabilistic outputs for support vector machines",
+    1999) of all labels together. The threshold, a multiple of 0.01, has the highest micro-F1 with at least one
+    label a row.
+    """
+    decision, y = np.asarray(decision), np.asarray(y)
+    # A label that all rows of a fold or none have is certain there, and says nothing about the slope.
+    known = np.isfinite(decision)
+    sigmoid = LogisticRegression(C=np.inf).fit(decision[known].reshape(-1, 1), y[known])
+    slope, offset = float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
+    probability = expit(slope * decision + offset)
+    thresholds = np.arange(10, 91) / 100
+    scores = [f1_score(y, at_least_one(probability, threshold), average="micro") for threshold in thresholds]
+    return {"slope": slope, "offset": offset, "threshold": float(thresholds[np.argmax(scores)])}

@@ -1,0 +1,235 @@
+"""What travels with the model, and all that it needs: how a statement becomes terms, terms become labels, and
+labels become an answer.
+
+MLflow puts this file beside the model and imports it where the model is loaded. So it imports nothing else of
+the project, and has a name that no other project has. skops refuses to rebuild what is not in `TRUSTED_TYPES`.
+"""
+
+import re
+import textwrap
+import zipfile
+from collections import defaultdict
+from copy import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import is_multilabel
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+WORD = r"\w\w+"
+TRUSTED_TYPES = ["onet_gwa_model.AtLeastOneLabelClassifier", "onet_gwa_model.terms"]
+
+
+def terms_and_words(statement):
+    """Return the terms that the model counts in a statement: a list of pairs (term, the term's words).
+
+    The terms are the words; the first five letters of each longer word, that is, of more than three, since
+    they are the same in "assembles" and "assembly"; pairs of neighbors, shortened in the same way; the first
+    word, which is the verb, with each longer one and by itself with a mark; and the first five words once more
+    with another, because what a statement opens with says more about the activity than the rest.
+    """
+    words = re.findall(WORD, statement)
+    found, before, verb = [], None, None
+    for position, word in enumerate(words):
+        low = word.lower()
+        short = low[:5]
+        found.append((low, (word,)))
+        if position < 5:
+            found.append((f"^{low}", (word,)))
+        if before is None:
+            verb = low
+            found.append((f"^^{low}", (word,)))
+        else:
+            found.append((f"{before[:5].lower()} {short}", (before, word)))
+        if len(word) > 3:
+            found.append((f"{short}*", (word,)))
+            found.append((f"{verb} + {short}", (words[0], word)))
+        before = word
+    return found
+
+
+def terms(statement):
+    """Return what the model counts in a statement, a list of texts: the terms of `terms_and_words`."""
+    return [term for term, _ in terms_and_words(statement)]
+
+
+def at_least_one(probability, threshold=0.5):
+    """Return 0 and 1 in the shape (n, n_labels) of `probability`: 1 from `threshold` on, and for each row's largest."""
+    largest = probability.argmax(axis=1)[:, np.newaxis] == np.arange(probability.shape[1])
+    return ((probability >= threshold) | largest).astype(int)
+
+
+class AtLeastOneLabelClassifier(OneVsRestClassifier):
+    """scikit-learn's `OneVsRestClassifier` of a linear estimator, which gives each row at least one label.
+
+    On an indicator matrix y (n, n_labels) it differs in three things: `predict` names the labels with a
+    probability of `threshold` or more and, where there is none, the most probable one; the probability is the
+    logistic function of `slope` times the decision function plus `offset`, which calibrates it; and all labels
+    are asked in one matrix product. On any other y it is its parent.
+
+    Fitted attributes besides its parent's: `coef_` (n_labels, n_features) and `intercept_` (n_labels,); a label
+    that all rows or none have gets zeros and an intercept of plus or minus infinity.
+    """
+
+    def __init__(self, estimator, *, n_jobs=None, verbose=0, threshold=0.5, slope=1.0, offset=0.0):
+        super().__init__(estimator, n_jobs=n_jobs, verbose=verbose)
+        self.threshold = threshold
+        self.slope = slope
+        self.offset = offset
+
+    def fit(self, X, y):
+        """Fit on X (n, n_features), sparse or dense, and y (n, n_labels) of 0 and 1, an array or a DataFrame."""
+        if not is_multilabel(y):
+            return super().fit(X, y)
+        names = getattr(y, "columns", range(y.shape[1]))
+        X, Y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
+        X, Y = X.sorted_indices() if issparse(X) else X, Y.toarray() if issparse(Y) else Y
+        varies = Y.min(axis=0) != Y.max(axis=0)
+        # float32, by columns: a prediction reads the rows of the transpose, and need not copy them.
+        self.coef_ = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
+        self.intercept_ = np.where(Y[0] == 1, np.inf, -np.inf)
+        if varies.any():
+            super().fit(X, Y[:, varies])
+            self.coef_[varies] = np.vstack([estimator.coef_ for estimator in self.estimators_])
+            self.intercept_[varies] = np.ravel([estimator.intercept_ for estimator in self.estimators_])
+            del self.estimators_
+        self.label_binarizer_, self.classes_ = LabelBinarizer(sparse_output=True).fit(Y), np.array(names)
+        return self
+
+    def decision_function(self, X):
+        """Return an array (n, n_labels): the log-odds of each label, by themselves and not yet calibrated."""
+        check_is_fitted(self)
+        if not self.multilabel_:
+            return super().decision_function(X)
+        X = validate_data(self, X, accept_sparse="csr", dtype=self.coef_.dtype, reset=False)
+        return X @ self.coef_.T + self.intercept_
+
+    def predict_proba(self, X):
+        """Return an array (n, n_labels): the calibrated probability of each label, each by itself."""
+        if not (check_is_fitted(self) or self.multilabel_):
+            return super().predict_proba(X)
+        return expit(self.slope * self.decision_function(X) + self.offset)
+
+    def predict(self, X):
+        """Return an array (n, n_labels) of 0 and 1, with at least one 1 in each row."""
+        if not (check_is_fitted(self) or self.multilabel_):
+            return super().predict(X)
+        return at_least_one(self.predict_proba(X), self.threshold)
+
+
+def contributions(pipeline, statement, code):
+    """Return what each term of a statement adds to the log-odds of a label: a Series by term, largest first.
+
+    Together with the label's intercept they sum up to the pipeline's decision function for the statement.
+    """
+    vectorizer = pipeline["counts"].named_transformers_["terms"]
+    weights = pipeline[:-1].transform(pd.DataFrame({"Task": [statement]})).tocsr()
+    classifier = pipeline["classifier"]
+    coefficients = classifier.coef_[list(classifier.classes_).index(code), weights.indices]
+    names = vectorizer.get_feature_names_out()[weights.indices]
+    return pd.Series(weights.data * coefficients, index=names).sort_values(ascending=False, kind="stable")
+
+
+def reasons(pipeline, statement, codes, most=3):
+    """Return for each code the words of the statement that spoke most for it: a list of lists of at most `most`.
+
+    What a term adds to the log-odds is shared by its words; a word that speaks against the label is left out.
+    """
+    words_of = dict(terms_and_words(statement))
+    said = []
+    for code in codes:
+        votes = defaultdict(float)
+        for term, vote in contributions(pipeline, statement, code).items():
+            for word in words_of[term]:
+                votes[word] += vote / len(words_of[term])
+        best = sorted(votes, key=votes.get, reverse=True)[:most]
+        said.append([word for word in best if votes[word] > 0])
+    return said
+
+
+def label(names, classes, probability, threshold=0.5):
+    """Return what probabilities say, for people: a DataFrame with a row a task, most probable label first.
+
+    `names` maps codes to names; `classes` (n_labels,) and `probability` (n, n_labels) are the model's. The
+    columns GWA (the codes), name and probability (four decimals) each hold lists of the same length.
+    """
+    chosen = at_least_one(probability, threshold)
+    orders = [[k for k in np.argsort(-row, kind="stable") if on[k]] for row, on in zip(probability, chosen)]
+    return pd.DataFrame(
+        {
+            "GWA": [[str(classes[k]) for k in order] for order in orders],
+            "name": [[str(names[classes[k]]) for k in order] for order in orders],
+            "probability": [
+                [round(float(row[k]), 4) for k in order] for row, order in zip(probability, orders)
+            ],
+        }
+    )
+
+
+class Labeler:
+    """What is served: `predict` takes a DataFrame (n, 1) with a Task column and returns `label`'s n rows.
+
+    With the parameter `reasons` a further column has, for each label, the words that spoke most for it. Raises
+    MlflowException, which a server answers with status 400 and its message, for a value that is not a text or
+    has no word in it. Of any other exception the server would send the stack trace.
+    """
+
+    def __init__(self, pipeline, names):
+        self.pipeline = pipeline
+        self.names = names
+
+    def predict(self, X, params=None):
+        from mlflow.exceptions import MlflowException
+
+        for row, text in enumerate(X["Task"], 1):
+            if not isinstance(text, str) or not re.search(WORD, text):
+                value = textwrap.shorten(repr(text), 60)
+                raise MlflowException.invalid_parameter_value(
+                    f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"
+                )
+        classifier = self.pipeline["classifier"]
+        # scikit-learn refuses a table without rows.
+        probability = self.pipeline.predict_proba(X) if len(X) else np.empty((0, len(classifier.classes_)))
+        answer = label(self.names, classifier.classes_, probability, classifier.threshold)
+        if params and params.get("reasons"):
+            answer["reasons"] = [reasons(self.pipeline, *row) for row in zip(X["Task"], answer["GWA"])]
+        return answer
+
+    def get_raw_model(self):
+        """Return the pipeline; `mlflow.pyfunc.load_model(…).get_raw_model()` calls this."""
+        return self.pipeline
+
+
+def save(pipeline, labels, folder):
+    """Write a fitted pipeline and the table of its labels (see `load_labels`) into the new `folder`.
+
+    skops takes seconds for a vocabulary of a hundred thousand terms in a dict, and a tenth of one for an array
+    of them. So what is written has a vectorizer that is given its vocabulary, in place of the fitted one.
+    """
+    import skops.io
+
+    folder = Path(folder)
+    folder.mkdir()
+    counts = copy(pipeline["counts"])
+    [(name, vectorizer, column)] = counts.transformers_
+    vocabulary = vectorizer.get_feature_names_out().astype(str)
+    counts.transformers_ = [(name, clone(vectorizer).set_params(vocabulary=vocabulary), column)]
+    written = Pipeline([("counts", counts), *pipeline.steps[1:]])
+    skops.io.dump(written, folder / "pipeline.skops", compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+    labels.to_csv(folder / "labels.csv")
+
+
+def _load_pyfunc(folder):
+    """Return the `Labeler` of a folder made by `save`; MLflow calls this to load the model."""
+    import skops.io
+
+    pipeline = skops.io.load(Path(folder) / "pipeline.skops", trusted=TRUSTED_TYPES)
+    labels = pd.read_csv(Path(folder) / "labels.csv", index_col="code", dtype=str, keep_default_na=False)
+    return Labeler(pipeline, labels["name"])

@@ -51,6 +51,7 @@ def test_a_second_refresh_is_an_empty_diff(write, monkeypatch):
     assert TIME.sub("", path.read_text()) == TIME.sub("", first)
 
 
+@pytest.mark.slow
 def test_a_change_of_meaning_is_written(write):
     path = write("n = 3", "print('n =', n)")
     refresh(path)
@@ -68,6 +69,7 @@ def test_a_committed_notebook(project):
     assert TIME.sub("", path.read_text()) == TIME.sub("", committed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell, tags, line",
     [

@@ -7,7 +7,7 @@ What travels with the model, and so must do without the project, is in `onet_gwa
 from onet_gwa import ROOT, SEED
 
 # The texts of the command line become values.
-from onet_gwa.parameters import check_names, parse_C, parse_penalty
+from onet_gwa.parameters import check_names, check_parameters, parse_C, parse_penalty
 
 # Labels, and statements that have them: the sample, O*NET's archives, your own files.
 from onet_gwa.labels import labels_digest, load_labels
@@ -32,9 +32,9 @@ from onet_gwa.scores import (
 from onet_gwa_model import Labeler, contributions, label, reasons
 
 # The run, the registry, the model that is served.
-from onet_gwa.tracking import MODEL_NAME, champion, connect, prepare_registration, register
+from onet_gwa.tracking import MODEL_NAME, champion, connect, open_run, prepare_registration, register
 from onet_gwa.serving import log_model, requirements
 
 # What notebooks need besides: figures and servers.
-from onet_gwa.figures import figure_data, show
+from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server

@@ -8,24 +8,31 @@ and its HTML become artifacts of the run, also when a cell failed. Exit status: 
 """
 
 import argparse
-import html
 import logging
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tqdm.auto import tqdm
 
 import helpers
 
 NOTEBOOK = helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb"
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP.
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+PARAMETERS = {
+    "C": ("1, 10, 100", 'values of C, such as "1, 10"'),
+    "penalty": ("none, l2", '"none", "l2" or both'),
+    "data": ("sample", "what helpers.load_tasks takes"),
+    "labels": ("gwas", "what helpers.load_labels takes"),
+    "registered_model_name": (helpers.MODEL_NAME, "where the model is registered"),
+}
 
 
 def say(message):
-    """Print one line on stderr."""
     print("run_notebook.py:", " ".join(message.split()), file=sys.stderr)
 
 
@@ -35,62 +42,34 @@ def refuse(message):
 
 
 def parse_arguments(argv):
-    """Return the notebook's parameters and the seconds a cell may take; exit with status 2 for a bad one."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Return the notebook's parameters and papermill's options, dicts; exit with status 2 for a bad one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.error = refuse
-    parser.add_argument(
-        "--C", default="1, 10, 100", help='values of C, such as "1, 10" (default: "%(default)s")'
-    )
-    parser.add_argument("--penalty", default="none, l2", help='"none", "l2" or both (default: "%(default)s")')
-    parser.add_argument(
-        "--data", default="sample", help="what helpers.load_tasks takes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--timeout", type=int, default=3600, help="seconds a cell may take (default: %(default)s)"
-    )
-    arguments = vars(parser.parse_args(argv))
-    timeout = arguments.pop("timeout")
-    if timeout <= 0:
-        refuse(f"argument --timeout: {timeout} is not a positive number of seconds")
+    for name, (default, text) in PARAMETERS.items():
+        parser.add_argument(f"--{name}", default=default, help=f'{text} (default: "{default}")')
+    parser.add_argument("--timeout", type=int, default=3600, help="seconds a cell may take (default: 3600)")
+    parser.add_argument("--log-output", action="store_true", help="print what the notebook prints, too")
+    options = vars(parser.parse_args(argv))
+    parameters = {name: options.pop(name) for name in PARAMETERS}
+    if options["timeout"] <= 0:
+        refuse(f"argument --timeout: {options['timeout']} is not a positive number of seconds")
     try:
-        helpers.parse_grid(arguments["C"], arguments["penalty"])
-        helpers.split(*helpers.to_X_y(helpers.load_tasks(arguments["data"])))
+        helpers.check_parameters(**parameters)
     except (ValueError, OSError) as error:
         refuse(str(error))
     # The notebook runs in its own folder, where a relative path would mean something else.
-    if arguments["data"] != "sample" and arguments["data"].partition(":")[0] != "onet":
-        arguments["data"] = os.path.join(os.getcwd(), arguments["data"])
-    return arguments, timeout
+    for name in ("data", "labels"):
+        if parameters[name].partition(":")[0] not in ("sample", "onet", "gwas"):
+            parameters[name] = os.path.join(os.getcwd(), parameters[name])
+    return parameters, options
 
 
-def connect():
-    """Import what is needed besides papermill, and return MLflow's client."""
-    import nbconvert  # noqa: F401
-    from mlflow import MlflowClient
-
-    helpers.connect()
-    return MlflowClient()
+def print_title(cell, cell_index):
+    if cell.cell_type == "markdown" and cell.source.startswith("## "):
+        tqdm.write(cell.source.splitlines()[0][3:], file=sys.stderr)
 
 
-def open_run(connecting):
-    """Leave the id of a new run in MLFLOW_RUN_ID, for the kernel; return None, or what went wrong."""
-    import mlflow
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        connecting.result()
-        run_id = mlflow.start_run().info.run_id
-    # An ImportError comes of a database whose driver is not installed.
-    except (mlflow.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        return f"no run could be opened: {error}"
-    # Leave it to the notebook; this deletes the variable.
-    mlflow.end_run("RUNNING")
-    os.environ["MLFLOW_RUN_ID"] = run_id
-
-
-def execute(output, parameters, timeout):
+def execute(output, parameters, options):
     """Run the notebook into the file `output`; return None, or what went wrong."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -100,57 +79,37 @@ def execute(output, parameters, timeout):
     if unknown:
         return f"{NOTEBOOK.name} sets no {', '.join(sorted(unknown))} in a cell tagged 'parameters'"
     try:
-        papermill.execute_notebook(
-            NOTEBOOK, output, parameters, cwd=NOTEBOOK.parent, execution_timeout=timeout, log_output=True
-        )
+        options |= {"cwd": NOTEBOOK.parent, "on_cell_start": print_title}
+        papermill.execute_notebook(NOTEBOOK, output, parameters, **options)
     except PapermillExecutionError as error:
-        return (
-            f"cell {error.exec_count} ({error.source.splitlines()[0]}) failed: {error.ename}: {error.evalue}"
-        )
+        first = error.source.splitlines()[0]
+        return f"cell {error.exec_count} ({first}) failed: {error.ename}: {error.evalue}"
     except CellTimeoutError:
-        return f"a cell took longer than {timeout} seconds; --timeout gives it more"
+        return f"a cell took longer than {options['timeout']} seconds; --timeout gives it more"
     except DeadKernelError:
         return "the kernel died; was there enough memory?"
     except (OSError, UnicodeError) as error:
         return f"the executed notebook could not be written: {error}"
 
 
-def render(notebook):
-    """Return an executed notebook as an HTML page, in which images keep their descriptions."""
-    import nbformat
-    from nbconvert import HTMLExporter
+def finish(run_id, status, notebook):
+    """Log an executed notebook and its HTML to the run, and end it; return the run, or None if that failed."""
+    from mlflow import MlflowClient, MlflowException
 
-    node = nbformat.read(notebook, as_version=4)
-    for output in (output for cell in node.cells for output in cell.get("outputs", [])):
-        alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-        if alt:
-            image = f"data:image/png;base64,{output.data.pop('image/png')}"
-            output.data["text/html"] = f'<img src="{image}" alt="{html.escape(alt)}">'
-    # Without these two addresses the page asks the network for scripts that it does not need.
-    return HTMLExporter(mathjax_url="", require_js_url="").from_notebook_node(node)[0]
-
-
-def finish(connecting, status, notebook):
-    """Log an executed notebook and its HTML to the run, and end it; return whether that went well."""
-    from mlflow import MlflowException
-
-    run_id, folder = os.environ["MLFLOW_RUN_ID"], notebook.parent
     try:
-        client = connecting.result()
+        helpers.connect()
+        client = MlflowClient()
         try:
             if notebook.exists():
-                page = notebook.with_suffix(".html")
-                page.write_text(render(notebook), encoding="utf-8")
-                client.log_artifact(run_id, str(notebook), "notebook")
-                client.log_artifact(run_id, str(page), "notebook")
+                notebook.with_suffix(".html").write_text(helpers.render(notebook), encoding="utf-8")
+                client.log_artifacts(run_id, str(notebook.parent), "notebook")
         finally:
             client.set_terminated(run_id, status)
-        shutil.rmtree(folder)
+        shutil.rmtree(notebook.parent)
+        return client.get_run(run_id)
     # A ValueError comes of a notebook that was not written to its end.
     except (MlflowException, OSError, ValueError) as error:
-        say(f"the executed notebook stays in {folder}, it could not be logged: {error}")
-        return False
-    return True
+        say(f"the executed notebook stays in {notebook.parent}, it could not be logged: {error}")
 
 
 def stop(signum, frame):
@@ -161,34 +120,28 @@ def stop(signum, frame):
 
 
 def main(argv=None):
-    parameters, timeout = parse_arguments(argv)
-    # Imports here and above wait for the check of the arguments, so that a refusal comes at once.
-    import papermill  # noqa: F401
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("papermill").addFilter(lambda record: "ing Cell " not in record.getMessage())
-    # MLflow takes seconds to import; where it has opened the run already, the notebook starts meanwhile.
-    connecting = ThreadPoolExecutor().submit(connect)
-    failure = None if "MLFLOW_RUN_ID" in os.environ else open_run(connecting)
-    if failure:
-        say(failure)
+    parameters, options = parse_arguments(argv)
+    if options["log_output"]:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        run_id = os.environ.get("MLFLOW_RUN_ID") or helpers.open_run()
+    except OSError as error:
+        say(str(error))
         return 1
     notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-")) / NOTEBOOK.name
-    failure, status = "stopped", "FAILED"
+    failure, status = "stopped", "KILLED"
     try:
-        failure = execute(notebook, parameters, timeout)
+        failure = execute(notebook, parameters, options)
         status = "FAILED" if failure else "FINISHED"
-    except SystemExit:
-        status = "KILLED"
-        raise
     finally:
         # First, since nothing can be said any more when the terminal is gone.
-        logged = finish(connecting, status, notebook)
+        run = finish(run_id, status, notebook)
         if failure:
             say(failure)
-    if failure or not logged:
+    if failure or not run:
         return 1
-    print(f"Recorded as run {os.environ['MLFLOW_RUN_ID']}; make ui shows it.")
+    print(run.data.tags["mlflow.note.content"])
+    print(f"Next: make ui shows run {run.info.run_id}, make serve asks the champion.")
     return 0
 
 

@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from pathlib import Path
 
-
 from onet_gwa.tables import first_line, need_columns, read_table
 
 ONET_URL = "https://www.onetcenter.org/dl_files/database"

@@ -1,5 +1,6 @@
-"""Figures in a notebook: shown with a caption that tells the finding, and compared by their data."""
+"""Figures in a notebook: shown with a caption, compared by their data, and kept on the notebook's page."""
 
+import html
 import io
 
 import numpy as np
@@ -77,3 +78,18 @@ def _columns(names, rows):
             told = " ".join(texts)
         lines.append(f"    {name}: {told}")
     return lines
+
+
+def render(notebook):
+    """Return an executed notebook, a file, as the text of an HTML page in which images keep their descriptions."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    node = nbformat.read(notebook, as_version=4)
+    for output in (output for cell in node.cells for output in cell.get("outputs", [])):
+        alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+        if alt:
+            image = f"data:image/png;base64,{output.data.pop('image/png')}"
+            output.data["text/html"] = f'<img src="{image}" alt="{html.escape(alt)}">'
+    # Without these two addresses the page asks the network for scripts that it does not need.
+    return HTMLExporter(mathjax_url="", require_js_url="").from_notebook_node(node)[0]

@@ -72,3 +72,16 @@ def check_names(labels, registered_model_name):
             f"registered_model_name: 'onet-gwa' is for the 37 GWAs, and labels is {str(labels)!r}; "
             'give your model a name of its own, such as registered_model_name="my-labels"'
         )
+
+
+def check_parameters(C, penalty, data, labels, registered_model_name):
+    """Raise ValueError or OSError for the first of the notebook's parameters that cannot be used."""
+    from onet_gwa.labels import load_labels
+    from onet_gwa.split import split, to_X_y
+    from onet_gwa.tasks import load_tasks
+
+    parse_C(C)
+    parse_penalty(penalty)
+    check_names(labels, registered_model_name)
+    table = load_labels(labels)
+    split(*to_X_y(load_tasks(data, table), table))

@@ -57,6 +57,28 @@ def _need_database(path):
         raise OSError(f"MLFLOW_TRACKING_URI: {path}: {error}; name a store that can be written") from error
 
 
+def open_run():
+    """Open a run for another process, which finds its id in MLFLOW_RUN_ID and resumes it; return the id.
+
+    It is in the experiment named by MLFLOW_EXPERIMENT_NAME, else in "onet-gwa". Raises OSError, with the
+    reason, where the store cannot be used.
+    """
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
+    try:
+        connect()
+        run_id = mlflow.start_run().info.run_id
+    # An ImportError comes of a database whose driver is not installed.
+    except (mlflow.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        raise OSError(f"no run could be opened: {error}") from error
+    # Leave it to the other process; this deletes the variable.
+    mlflow.end_run("RUNNING")
+    os.environ["MLFLOW_RUN_ID"] = run_id
+    return run_id
+
+
 def champion(name=MODEL_NAME):
     """Return the number of the version of a registered model with the alias `champion`; None without one."""
     from mlflow import MlflowClient

@@ -156,7 +156,7 @@ def pytest_runtest_teardown(item, nextitem):
         folder.mkdir(exist_ok=True)
         notebook = folder / item.path.name
         nbformat.write(item.parent.nb, notebook)
-        notebook.with_suffix(".html").write_text(run_notebook.render(notebook), encoding="utf-8")
+        notebook.with_suffix(".html").write_text(helpers.render(notebook), encoding="utf-8")
 
 
 def wait(condition, seconds=60):

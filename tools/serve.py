@@ -1,6 +1,6 @@
 """Serve the champion: become `mlflow models serve` for it.
 
-    python tools/serve.py 5001
+    python tools/serve.py 5001 onet-gwa
 
 Exit status: 1, with one line, when the store cannot be used, nothing is the champion, or the port is taken.
 """
@@ -41,14 +41,14 @@ def become(*command):
     os.execv(path, [path, *command[1:]])
 
 
-def main(port):
+def main(port, name):
     need_port("make serve", port)
     helpers = connect("make serve")
-    if helpers.champion(helpers.MODEL_NAME) is None:
-        sys.exit("make serve: there is no champion yet; make run trains one")
-    model = ["--model-uri", f"models:/{helpers.MODEL_NAME}@champion", "--env-manager", "local"]
+    if helpers.champion(name) is None:
+        sys.exit(f"make serve: {name} has no champion yet; make run trains one")
+    model = ["--model-uri", f"models:/{name}@champion", "--env-manager", "local"]
     become("mlflow", "models", "serve", *model, "--port", port)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -21,7 +21,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import is_multilabel
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 WORD = r"\w\w+"
 TRUSTED_TYPES = ["onet_gwa_model.AtLeastOneLabelClassifier", "onet_gwa_model.terms"]
@@ -69,57 +69,51 @@ def at_least_one(probability, threshold=0.5):
 class AtLeastOneLabelClassifier(OneVsRestClassifier):
     """scikit-learn's `OneVsRestClassifier` of a linear estimator, which gives each row at least one label.
 
-    On an indicator matrix y (n, n_labels) it differs in three things: `predict` names the labels with a
-    probability of `threshold` or more and, where there is none, the most probable one; the probability is the
-    logistic function of `slope` times the decision function plus `offset`, which calibrates it; and all labels
-    are asked in one matrix product. On any other y it is its parent.
-
-    Fitted attributes besides its parent's: `coef_` (n_labels, n_features) and `intercept_` (n_labels,); a label
-    that all rows or none have gets zeros and an intercept of plus or minus infinity.
+    With y (n, n_labels) of 0 and 1, an array, sparse or a DataFrame, `predict` names the labels with a probability
+    of `threshold` or more and, where there is none, the most probable one; the probability is the logistic
+    function of `slope` times the decision function plus `offset`; and one product with `coef_` asks all labels.
+    A label that all rows or none have gets zeros in `coef_` (n_labels, n_features), and plus or minus infinity in
+    `intercept_` (n_labels,). With any other y it is its parent.
     """
 
     def __init__(self, estimator, *, n_jobs=None, verbose=0, threshold=0.5, slope=1.0, offset=0.0):
         super().__init__(estimator, n_jobs=n_jobs, verbose=verbose)
-        self.threshold = threshold
-        self.slope = slope
-        self.offset = offset
+        self.threshold, self.slope, self.offset = threshold, slope, offset
 
     def fit(self, X, y):
-        """Fit on X (n, n_features), sparse or dense, and y (n, n_labels) of 0 and 1, an array or a DataFrame."""
+        vars(self).pop("coef_", None)
         if not is_multilabel(y):
             return super().fit(X, y)
-        names = getattr(y, "columns", range(y.shape[1]))
         X, Y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
         X, Y = X.sorted_indices() if issparse(X) else X, Y.toarray() if issparse(Y) else Y
-        varies = Y.min(axis=0) != Y.max(axis=0)
+        varies, self.intercept_ = Y.min(axis=0) != Y.max(axis=0), np.where(Y[0] == 1, np.inf, -np.inf)
         # float32, by columns: a prediction reads the rows of the transpose, and need not copy them.
-        self.coef_ = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
-        self.intercept_ = np.where(Y[0] == 1, np.inf, -np.inf)
+        coef = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
         if varies.any():
-            super().fit(X, Y[:, varies])
-            self.coef_[varies] = np.vstack([estimator.coef_ for estimator in self.estimators_])
-            self.intercept_[varies] = np.ravel([estimator.intercept_ for estimator in self.estimators_])
-            del self.estimators_
-        self.label_binarizer_, self.classes_ = LabelBinarizer(sparse_output=True).fit(Y), np.array(names)
+            fitted = super().fit(X, Y[:, varies]).estimators_
+            coef[varies] = np.vstack([estimator.coef_ for estimator in fitted])
+            self.intercept_[varies] = np.ravel([estimator.intercept_ for estimator in fitted])
+        vars(self).pop("estimators_", None)
+        self.coef_ = coef
+        self.classes_ = np.array(getattr(y, "columns", range(Y.shape[1])))
+        self.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(Y)
         return self
 
     def decision_function(self, X):
         """Return an array (n, n_labels): the log-odds of each label, by themselves and not yet calibrated."""
-        check_is_fitted(self)
-        if not self.multilabel_:
+        if not hasattr(self, "coef_"):
             return super().decision_function(X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=self.coef_.dtype, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
         return X @ self.coef_.T + self.intercept_
 
     def predict_proba(self, X):
         """Return an array (n, n_labels): the calibrated probability of each label, each by itself."""
-        if not (check_is_fitted(self) or self.multilabel_):
+        if not hasattr(self, "coef_"):
             return super().predict_proba(X)
         return expit(self.slope * self.decision_function(X) + self.offset)
 
     def predict(self, X):
-        """Return an array (n, n_labels) of 0 and 1, with at least one 1 in each row."""
-        if not (check_is_fitted(self) or self.multilabel_):
+        if not hasattr(self, "coef_"):
             return super().predict(X)
         return at_least_one(self.predict_proba(X), self.threshold)
 

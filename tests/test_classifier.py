@@ -184,5 +184,5 @@ def test_two_processes_fit_the_same():
     assert min(many.data.nbytes, many.indices.nbytes) > 2**20
     labels = (many[:, :4].toarray() > 0.5).astype(int)
     estimator = LogisticRegression(solver="liblinear", dual=True, tol=0.1, random_state=helpers.SEED)
-    one, two = (AtLeastOneLabelClassifier(estimator, n_jobs=n).fit(many, labels) for n in (1, 2))
+    two, one = (AtLeastOneLabelClassifier(estimator, n_jobs=n).fit(many, labels) for n in (2, 1))
     assert np.array_equal(one.coef_, two.coef_) and np.array_equal(one.intercept_, two.intercept_)

@@ -10,6 +10,7 @@ and its HTML become artifacts of the run, also when a cell failed. Exit status: 
 import argparse
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
@@ -65,8 +66,8 @@ def parse_arguments(argv):
 
 
 def print_title(cell, cell_index):
-    if cell.cell_type == "markdown" and cell.source.startswith("## "):
-        tqdm.write(cell.source.splitlines()[0][3:], file=sys.stderr)
+    for title in re.findall("^## (.+)", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else ():
+        tqdm.write(title, file=sys.stderr)
 
 
 def execute(output, parameters, options):

@@ -134,17 +134,19 @@ def contributions(pipeline, statement, code):
 def reasons(pipeline, statement, codes, most=3):
     """Return for each code the words of the statement that spoke most for it: a list of lists of at most `most`.
 
-    What a term adds to the log-odds is shared by its words; a word that speaks against the label is left out.
+    What a term adds to the log-odds is shared by its words. A word with less than a third of what the first
+    one has is left out, and one that is there twice is one word, as it was written first.
     """
     words_of = dict(terms_and_words(statement))
+    written = {word.lower(): word for word in reversed(re.findall(WORD, statement))}
     said = []
     for code in codes:
         votes = defaultdict(float)
         for term, vote in contributions(pipeline, statement, code).items():
             for word in words_of[term]:
-                votes[word] += vote / len(words_of[term])
+                votes[word.lower()] += vote / len(words_of[term])
         best = sorted(votes, key=votes.get, reverse=True)[:most]
-        said.append([word for word in best if votes[word] > 0])
+        said.append([written[word] for word in best if votes[word] > max(0, votes[best[0]] / 3)])
     return said
 
 

@@ -8,7 +8,6 @@ and its HTML become artifacts of the run, also when a cell failed. Exit status: 
 """
 
 import argparse
-import logging
 import os
 import re
 import shutil
@@ -122,8 +121,7 @@ def stop(signum, frame):
 
 def main(argv=None):
     parameters, options = parse_arguments(argv)
-    if options["log_output"]:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    options["stdout_file"] = sys.stdout if options.pop("log_output") else None
     try:
         run_id = os.environ.get("MLFLOW_RUN_ID") or helpers.open_run()
     except OSError as error:

@@ -7,8 +7,8 @@ import pandas as pd
 
 AS_UTF_8 = 'in Excel choose File > Save As and the type "CSV UTF-8 (Comma delimited) (*.csv)"'
 AS_COMMAS = (
-    "in Excel choose File > Options > Advanced, clear 'Use system separators', set the decimal separator to a "
-    f"point, and then {AS_UTF_8[9:]}"
+    "in Excel choose File > Options > Advanced, clear 'Use system separators', type a point as 'Decimal separator' "
+    f"and a comma as 'Thousands separator', and then {AS_UTF_8[9:]}"
 )
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
@@ -29,6 +29,8 @@ def read_table(raw, name, sep=","):
     Raises ValueError for bytes that are not UTF-8, for another separator and for rows of unequal length; the
     message has `name`, the row where it can be told, and what to do about it.
     """
+    if raw.startswith(b"PK\x03\x04"):
+        raise ValueError(f"{name}: this is a workbook under the name of a CSV file; {AS_UTF_8}")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f'{name}: the text is UTF-16, as of Excel\'s "Unicode Text (*.txt)"; {AS_UTF_8}')
     try:
@@ -41,8 +43,8 @@ def read_table(raw, name, sep=","):
         ) from error
     head = text.partition("\n")[0]
     if sep == "," and "," not in head and (";" in head or "\t" in head):
-        found = "semicolons" if ";" in head else "tabs"
-        raise ValueError(f"{name}: the columns have {found} between them, and commas are needed; {AS_COMMAS}")
+        found, mend = ("semicolons", AS_COMMAS) if ";" in head else ("tabs", AS_UTF_8)
+        raise ValueError(f"{name}: the columns have {found} between them, and commas are needed; {mend}")
     try:
         table = pd.read_csv(io.StringIO(text), sep=sep, dtype=str, keep_default_na=False)
     except ValueError as error:

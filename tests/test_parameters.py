@@ -1,6 +1,5 @@
-"""The texts that -P C=... and -P penalty=... may be."""
+"""The texts that -P C=..., -P penalty=... and the other parameters may be."""
 
-import numpy as np
 import pytest
 
 import helpers
@@ -77,7 +76,59 @@ def test_penalty_refused(text, named):
     assert named in str(error.value)
 
 
-def test_none_is_one_candidate():
-    assert helpers.parse_grid("1, 10", "none, l2") == [1, 10, np.inf]
-    assert helpers.parse_grid("1, 10", "l2") == [1, 10]
-    assert helpers.parse_grid("1, 10", "none") == [np.inf]
+@pytest.mark.parametrize(
+    "labels, name",
+    [
+        ("gwas", "onet-gwa"),
+        ("gwas", "my tasks"),
+        ("labels.csv", "library-tasks"),
+        ("labels.csv", "Aufgaben 2.0_b"),
+        ("labels.csv", "ärzte"),
+    ],
+)
+def test_names(labels, name):
+    helpers.check_names(labels, name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", "a%b", 'a"b', "a.", ".a", "a ", "-a", "a\nb"])
+def test_names_that_mlflow_refuses(name):
+    with pytest.raises(ValueError, match="^registered_model_name: ") as error:
+        helpers.check_names("labels.csv", name)
+    assert repr(name) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_projects_own_name_is_for_its_own_labels():
+    with pytest.raises(ValueError, match="'onet-gwa' is for the 37 GWAs, and labels is 'labels.csv'; give"):
+        helpers.check_names("labels.csv", "onet-gwa")
+
+
+GOOD = {"C": "1", "penalty": "l2", "data": "sample", "labels": "gwas", "registered_model_name": "onet-gwa"}
+
+
+def test_the_parameters_of_the_notebook_together():
+    helpers.check_parameters(**GOOD)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"C": "0"}, "^C: "),
+        ({"penalty": "l1"}, "^penalty: "),
+        ({"labels": "nowhere.csv", "registered_model_name": "mine"}, "^labels: 'nowhere.csv' is not a file"),
+        ({"data": "nowhere.csv"}, "^data: 'nowhere.csv' does not exist"),
+        ({"labels": "own.csv"}, "^registered_model_name: 'onet-gwa' is for the 37 GWAs"),
+        (
+            {"labels": "own.csv", "registered_model_name": "own"},
+            "row 1: GWA '4A4c3' is not one of the 2 codes",
+        ),
+        ({"data": "few.csv"}, "^data: 1 statements are too few"),
+    ],
+    ids=str,
+)
+def test_the_first_parameter_that_cannot_be_used(change, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("code,name\nx,Ex\ny,Why\n")
+    (tmp_path / "few.csv").write_text("Task,GWA\nDrive the snow tractor.,4A3a4\n")
+    with pytest.raises((ValueError, OSError), match=said) as error:
+        helpers.check_parameters(**GOOD | change)
+    assert "\n" not in str(error.value)

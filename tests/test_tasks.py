@@ -1,8 +1,5 @@
 """The sample, the tables that load_tasks reads, and those that it refuses."""
 
-import subprocess
-import sys
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,13 +8,6 @@ import pytest
 import helpers
 
 GOOD = "Task,GWA\nDrive the snow tractor.,4A3a4\nCount penguins and write it down.,4A1b3\n"
-
-
-def test_gwas():
-    gwas = helpers.load_gwas()
-    assert len(gwas) == 37 and gwas.index.is_unique and gwas.index.is_monotonic_increasing
-    assert (gwas["Element ID"].str.replace(".", "") == gwas.index).all()
-    assert gwas["Name"].is_unique and gwas["Description"].is_unique
 
 
 def test_sample():
@@ -30,10 +20,10 @@ def test_sample():
     assert set(table["SOC"]) == major_groups
 
     tasks = helpers.load_tasks("sample")
-    assert tasks.equals(table[["Task", "GWA"]])
+    assert tasks.equals(table)
     statements = tasks["Task"].drop_duplicates()
     assert len(statements) == 2510
-    assert tasks["GWA"].value_counts().reindex(helpers.load_gwas().index).min() >= 50
+    assert tasks["GWA"].value_counts().reindex(helpers.load_labels().index).min() >= 50
     gwas = tasks.groupby("Task").size()
     assert gwas.max() == 2
     assert 0.12 <= (gwas == 2).mean() <= 0.20
@@ -46,7 +36,7 @@ def test_sample():
 def test_readme_counts_the_sample():
     readme = (helpers.ROOT / "data" / "README.md").read_text()
     assert f"{helpers.load_tasks()['Task'].nunique():,} task statements" in readme
-    assert all(f"| {code} {name} |" in readme for code, name in helpers.load_gwas()["Name"].items())
+    assert all(f"| {code} {name} |" in readme for code, name in helpers.load_labels()["name"].items())
 
 
 def test_csv_and_parquet(tmp_path):
@@ -62,40 +52,6 @@ def test_csv_and_parquet(tmp_path):
         GOOD + "Count penguins  and write it down.,4A1b3\n", encoding="utf-8-sig"
     )
     assert helpers.load_tasks(str(tmp_path / "bom.csv")).equals(expected)
-
-
-@pytest.mark.parametrize(
-    "text, named",
-    [
-        ("Task,GWA\n", "no rows"),
-        ("", "not a table"),
-        ("Text,GWA\na b,4A3a4\n", "no column 'Task'; found: 'Text', 'GWA'"),
-        ("Task\na b\n", "no column 'GWA'"),
-        ("Task,GWA\na b,4A3a4\n  ,4A3a4\n", "row 2: Task '' is empty"),
-        ("Task,GWA\na b,\n", "row 1: GWA '' is empty"),
-        ("Task,GWA\na b,4A3a4\nc d,4.A.3.a.4\ne f,X\n", "row 2: GWA '4.A.3.a.4' is not one of the 37 codes"),
-        ("Task,GWA\na b,4A3a4\nc d\n", "row 2: GWA"),
-        ("Task,GWA\na, b,4A3a4\n", "more values than the header"),
-        ("Task,GWA,Task\na b,4A3a4,c d\n", "the column 'Task' is there twice; keep one"),
-        ("Task,GWA\na b," + "4A " * 999, "row 1: GWA '4A 4A"),
-        ("Task,GWA\na b,4A3a4\nc, d,4A3a4\n", "not a table"),
-        ("Task,GWA\na\ufffdb,4A3a4\n", "row 1: Task 'a\ufffdb' holds a character lost"),
-    ],
-)
-def test_csv_refused(tmp_path, text, named):
-    file = tmp_path / "tasks.csv"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError) as error:
-        helpers.load_tasks(file)
-    assert named in str(error.value) and str(file) in str(error.value) and "\n" not in str(error.value)
-    assert len(str(error.value)) < 600
-
-
-def test_wrong_encoding_refused(tmp_path):
-    file = tmp_path / "tasks.csv"
-    file.write_bytes("Task,GWA\nServe tea.,4A3a1\nServe in a café.,4A3a1\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="row 2: byte 0xe9 is not UTF-8"):
-        helpers.load_tasks(file)
 
 
 def test_parquet_refused(tmp_path):
@@ -120,25 +76,71 @@ def test_a_categorical_column(tmp_path):
     assert helpers.load_tasks(tmp_path / "tasks.parquet")["GWA"].tolist() == ["4A3a4"] * 2
 
 
+LABELS = pd.DataFrame({"name": ["Ex", "Why", "Zed"]}, index=pd.Index(["x.1", "x1", "z9"], name="code"))
+
+
+def write(path, *rows):
+    path.write_text("\n".join(["Task,GWA", *rows]) + "\n")
+    return path
+
+
+def test_onets_spelling_of_a_code(tmp_path):
+    file = write(tmp_path / "tasks.csv", "Type letters.,4.A.3.b.1", "Drive.,4A3a4", "Type letters.,4A3b1")
+    assert helpers.load_tasks(file).to_dict("list") == {
+        "Task": ["Drive.", "Type letters."],
+        "GWA": ["4A3a4", "4A3b1"],
+    }
+
+
+def test_dots_in_codes_of_ones_own(tmp_path):
+    """A code that is there as it is written is not changed."""
+    file = write(tmp_path / "tasks.csv", "a b,x.1", "a b,x1", "c d,z.9", "e f,z9")
+    tasks = helpers.load_tasks(file, LABELS)
+    assert tasks["GWA"].tolist() == ["x.1", "x1", "z9", "z9"]
+
+
+@pytest.mark.parametrize("code", ["4A3b9", "4.A.3.b.9", "4a3b1", "X", "4A3b1 4A3a4"])
+def test_a_code_that_is_none_of_the_labels(tmp_path, code):
+    file = write(tmp_path / "tasks.csv", "Drive.,4A3a4", f"Type letters.,{code}", "Sing.,Y")
+    with pytest.raises(ValueError) as error:
+        helpers.load_tasks(file)
+    told = f"{file}, row 2: GWA '{code}' is not one of the 37 codes of the labels, such as 4A1a1 (and 1 more)"
+    assert str(error.value) == told
+    with pytest.raises(
+        ValueError, match="row 1: GWA '4A3a4' is not one of the 3 codes of the labels, such as x.1"
+    ):
+        helpers.load_tasks(file, LABELS)
+
+
+def test_major_groups(tmp_path):
+    """The group of the first occupation by code, for all pairs of a statement; what is no code is empty."""
+    file = tmp_path / "tasks.csv"
+    file.write_text(
+        "Task,GWA,SOC\nDrive.,4A3a4,53-3032.00\nDrive.,4A3a4,15-1252\nDrive.,4A1a1,53-0000\n"
+        "Count.,4A1b3, 19-1020\nSing.,4A2b2,unknown\nSing.,4A2b2,\n"
+    )
+    assert helpers.load_tasks(file).to_dict("list") == {
+        "Task": ["Count.", "Drive.", "Drive.", "Sing."],
+        "GWA": ["4A1b3", "4A1a1", "4A3a4", "4A2b2"],
+        "SOC": ["19-0000", "15-0000", "15-0000", ""],
+    }
+
+
+def test_digest():
+    tasks = pd.DataFrame({"Task": ["a", "b"], "GWA": ["4A1a1", "4A1a2"]})
+    assert helpers.digest(tasks) == helpers.digest(tasks.assign(SOC="x")) and len(helpers.digest(tasks)) == 16
+    assert helpers.digest(tasks) != helpers.digest(tasks.iloc[:1])
+    assert helpers.digest(tasks) != helpers.digest(tasks.assign(GWA=["4A1a1", "4A1a1"]))
+
+
 def test_unknown_source_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="'smaple' does not exist; give \"sample\""):
         helpers.load_tasks("smaple")
     with pytest.raises(FileNotFoundError, match="'' does not exist"):
         helpers.load_tasks("")
-    (tmp_path / "tasks.xlsx").write_bytes(b"")
-    with pytest.raises(ValueError, match="neither in .csv"):
-        helpers.load_tasks(tmp_path / "tasks.xlsx")
-
-
-def test_sample_needs_neither_network_nor_the_training_packages():
-    code = (
-        "import helpers, sys; helpers.load_tasks(); "
-        "print(sorted({'mlflow', 'pooch', 'matplotlib'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=helpers.ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    (tmp_path / "tasks.txt").write_bytes(b"")
+    with pytest.raises(ValueError, match="ends neither in .csv, .parquet nor .zip, and is not a folder"):
+        helpers.load_tasks(tmp_path / "tasks.txt")
 
 
 def test_dwa_titles(tmp_path):

@@ -139,7 +139,7 @@ def main(argv=None):
             say(failure)
     if failure or not run:
         return 1
-    print(run.data.tags["mlflow.note.content"])
+    print(run.data.tags.get("mlflow.note.content", "The notebook gave the run no description."))
     print(f"Next: make ui shows run {run.info.run_id}, make serve asks the champion.")
     return 0
 

@@ -14,6 +14,8 @@ from conftest import notebook_of, runs, shorten, wait
 import helpers
 import run_notebook
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "cell, options, line",
@@ -172,7 +174,7 @@ def test_a_notebook_without_the_parameters(project, run):
     path.write_text(path.read_text().replace('"parameters"', '"other"'))
     done = run(sys.executable, "run_notebook.py")
     assert done.returncode == 1
-    assert "sets no C, data, penalty in a cell tagged 'parameters'" in done.stderr
+    assert "sets no C, data, labels, penalty, registered_model_name in a cell tagged 'parameters'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from nbclient import NotebookClient
 
 import helpers
 
+pytestmark = pytest.mark.slow
 METRICS = {
     f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "macro", "samples")
 }
-METRICS |= {"accuracy", "hamming_loss", "hamming_score", "cv_f1_micro"}
+METRICS |= {"accuracy", "hamming_loss", "hamming_score", "cv_f1_micro", "calibration_error"}
+METRICS |= {"checks_minimum", "checks_invariance", "checks_direction", "f1_micro_short", "f1_micro_long"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def project_of_three(tmp_path_factory):
     source = path.read_bytes()
     notebook = nbformat.reads(source, 4)
     [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    parameters.source = 'C = "1,10"\npenalty = "l2"\ndata = "sample"'
+    parameters.source = parameters.source.replace('"1, 10, 100"', '"1,10"').replace('"none, l2"', '"l2"')
     reader = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": path.parent}})
     reader.execute(env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"})
     by_hand = [sys.executable, "run_notebook.py", "--C", "1,10", "--penalty", "l2"]
@@ -38,7 +41,13 @@ def project_of_three(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     done = run_in(project, "mlflow", "run", ".", "--env-manager", "local", "-P", "C=1,10", "-P", "penalty=l2")
     assert done.returncode == 0, done.stderr
-    assert "100%" in done.stderr and "f1_micro" in done.stdout
+    # The sections' titles and one progress bar, no outputs; then five lines.
+    assert "100%" in done.stderr and "The registry" in done.stderr
+    scores, chosen, threshold, version, following = done.stdout.strip().splitlines()
+    assert re.match(r"micro-F1 0\.\d{3}, baseline 0\.\d{3}; macro-F1 0\.\d{3}, baseline 0\.\d{3}", scores)
+    assert chosen.startswith("chosen: C ") and threshold.startswith("threshold 0.")
+    assert version.startswith("version 3 of onet-gwa, not the champion")
+    assert following.startswith("Next: make ui shows run ") and "make serve" in following
     assert path.read_bytes() == source
     assert not list(project.glob("notebooks/*.html")) and not (project / "notebooks" / "mlruns").exists()
     return project
@@ -52,14 +61,10 @@ def three(project_of_three):
     return project_of_three, client, newest_first[::-1]
 
 
-def pipeline_of(client, run):
-    """The pipeline that a run logged."""
-    [uri] = [
-        model.model_uri
-        for model in client.search_logged_models([run.info.experiment_id])
-        if model.name == "pipeline" and model.source_run_id == run.info.run_id
-    ]
-    return mlflow.sklearn.load_model(uri)
+def model_of(client, run):
+    """The model that a run logged; there is one."""
+    [model] = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    return mlflow.pyfunc.load_model(model.model_uri)
 
 
 def test_three_runners_record_a_run(three, tmp_path):
@@ -73,12 +78,14 @@ def test_three_runners_record_a_run(three, tmp_path):
         chosen = {"C": "1,10", "penalty": "l2", "grid": "[1.0, 10.0]", "best_penalty": "l2"}
         assert chosen.items() <= run.data.params.items()
         assert run.inputs.dataset_inputs[0].dataset.digest == helpers.digest(helpers.load_tasks())
-        assert {"cv_results.json", "per_gwa.json", "figures"} <= {
-            artifact.path for artifact in client.list_artifacts(run.info.run_id)
-        }
-        assert len(client.list_artifacts(run.info.run_id, "figures")) == 3
-        per_gwa = json.load(open(client.download_artifacts(run.info.run_id, "per_gwa.json", str(tmp_path))))
-        assert len(per_gwa["data"]) == 37 and {"f1", "support"} <= set(per_gwa["columns"])
+        assert run.info.run_name == "sample, C=1,10, l2"
+        assert {"threshold", "slope", "offset"} <= set(run.data.params)
+        assert run.data.tags["mlflow.note.content"].startswith("micro-F1 0.")
+        artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+        assert {"cv_results.json", "per_label.json", "slices.json", "figures"} <= artifacts
+        assert len(client.list_artifacts(run.info.run_id, "figures")) == 4
+        table = json.load(open(client.download_artifacts(run.info.run_id, "per_label.json", str(tmp_path))))
+        assert len(table["data"]) == 37 and {"f1", "support"} <= set(table["columns"])
     for run in finished[1:]:
         notebook = notebook_of(client, run, tmp_path)
         assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
@@ -89,8 +96,9 @@ def test_three_runners_one_result(three):
     assert len({frozenset(run.data.metrics.items()) for run in finished}) == 1
     assert len({frozenset(run.data.params.items()) for run in finished}) == 1
 
-    questions = helpers.to_X_y(helpers.load_tasks())[0].iloc[::10]
-    first, *others = [pipeline_of(client, run).predict_proba(questions) for run in finished]
+    questions = helpers.load_tasks()[["Task"]].drop_duplicates().iloc[::10]
+    models = [model_of(client, run).get_raw_model() for run in finished]
+    first, *others = [model.predict_proba(questions) for model in models]
     assert first.shape == (251, 37)
     for other in others:
         np.testing.assert_array_equal(other, first)
@@ -102,16 +110,19 @@ def test_three_runners_one_result(three):
         for run in finished
     ]
     assert len({model.predict(questions).to_json() for model in served}) == 1
+    registered = client.get_registered_model(helpers.MODEL_NAME)
+    assert "37 labels" in registered.description
+    assert all("sample, C=1,10, l2" in v.description for v in client.search_model_versions())
 
 
 def test_the_model_answers_in_an_environment_of_its_own(three, tmp_path):
     project, client, finished = three
-    questions = helpers.to_X_y(helpers.load_tasks())[0].head(50)
+    questions = helpers.load_tasks()[["Task"]].drop_duplicates().head(50)
     served = mlflow.pyfunc.load_model("models:/onet-gwa@champion")
     answers = served.predict(questions)
-    pipeline = pipeline_of(client, finished[0])
+    pipeline = model_of(client, finished[0]).get_raw_model()
     labels = pipeline.predict(questions)
-    assert labels.shape == (50, 37) and list(pipeline.classes_) == sorted(helpers.load_gwas().index)
+    assert labels.shape == (50, 37) and list(pipeline.classes_) == list(helpers.load_labels().index)
     for answer, row in zip(answers["GWA"], labels):
         assert sorted(answer) == list(pipeline.classes_[row == 1])
     assert not list(project.rglob("*.pkl"))
@@ -137,7 +148,9 @@ def test_values_are_data(project, run, tmp_path):
     shorten(project, "print('data is', ascii(data))")
     done = run("mlflow", "run", ".", "--env-manager", "local", "-P", f"data={folder / 'tasks.csv'}")
     assert done.returncode == 0, done.stderr
-    assert f"data is {str(folder / 'tasks.csv')!a}" in done.stdout
+    client, [finished] = runs(project)
+    said = notebook_of(client, finished, tmp_path).cells[-1].outputs[0].text
+    assert f"data is {str(folder / 'tasks.csv')!a}" in said
 
 
 def test_two_runs_at_the_same_time(project, monkeypatch, tmp_path):
@@ -170,3 +183,4 @@ def test_real_tasks(project, run, onet):
     assert finished.data.metrics["f1_macro"] >= 0.57
     assert finished.data.metrics["baseline_f1_micro"] < 0.2
     assert np.isclose(finished.data.metrics["cv_f1_micro"], finished.data.metrics["f1_micro"], atol=0.03)
+    assert finished.data.metrics["calibration_error"] <= 0.04

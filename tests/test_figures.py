@@ -1,6 +1,9 @@
-"""What a figure in a notebook is compared by: its description and its data."""
+"""A figure in a notebook: its caption, the data it is compared by, and its place on the notebook's page."""
+
+import re
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 
@@ -48,6 +51,34 @@ def test_figure_data(ax, draw, lines):
     data = helpers.figure_data(ax.figure).splitlines()
     start = data.index(lines[0])
     assert data[start : start + len(lines)] == lines
+
+
+def test_a_figure_is_shown_with_its_caption(ax, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
+    ax.plot([0, 1], [2, 3])
+    caption = "The score *rises* from 2 to 3."
+    helpers.show(ax.figure, caption)
+    (image, options), (text, _) = shown
+    assert image["image/png"].startswith(b"\x89PNG") and options["metadata"]["image/png"]["alt"] == caption
+    assert image["text/plain"].splitlines()[0] == caption
+    assert image["text/plain"].endswith("line\n    x: 0 1\n    y: 2 3")
+    assert text == {"text/markdown": "*The score \\*rises\\* from 2 to 3.*", "text/plain": caption}
+    assert not plt.fignum_exists(ax.figure.number)
+
+
+def test_the_page_of_a_notebook(tmp_path):
+    picture = nbformat.v4.new_output(
+        "display_data",
+        {"image/png": "iVBORw0KGgo=", "text/plain": "x"},
+        metadata={"image/png": {"alt": 'The "score" rises.'}},
+    )
+    cell = nbformat.v4.new_code_cell("1", outputs=[picture], execution_count=1)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "page.ipynb")
+    page = helpers.render(tmp_path / "page.ipynb")
+    [image] = re.findall(r"<img [^>]*>", page)
+    assert "alt='The \"score\" rises.'" in image and 'src="data:image/png;base64,iVBORw0KGgo="' in image
+    assert "No description has been provided" not in page and not re.search("<script[^>]* src=.http", page)
 
 
 def test_small_noise_is_not_data_and_a_real_change_is(ax):

@@ -134,9 +134,10 @@ def test_the_most_probable_label_comes_first():
 
 
 def test_the_answer_of_the_loaded_model(model, loaded, labels):
-    answer = loaded.predict(SENTENCES)
-    assert list(answer.columns) == ["GWA", "name", "probability"] and len(answer) == 3
-    predicted, probability = model.predict(SENTENCES), model.predict_proba(SENTENCES)
+    X = helpers.to_X_y(helpers.load_tasks("sample", labels), labels)[0].head(200)
+    answer = loaded.predict(X)
+    assert list(answer.columns) == ["GWA", "name", "probability"] and len(answer) == 200
+    predicted, probability = model.predict(X), model.predict_proba(X)
     for k, row in answer.iterrows():
         assert set(row["GWA"]) == set(model.classes_[predicted[k] == 1])
         assert row["name"] == [labels["name"][code] for code in row["GWA"]]

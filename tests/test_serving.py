@@ -1,24 +1,25 @@
-"""The server as a context manager, and the champion behind a real scoring server."""
+"""The champion behind a real scoring server, and in processes that know nothing of the project."""
 
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import uuid
-from pathlib import Path
+from importlib.metadata import version
 
 import mlflow
-import nbclient
-import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import requests
-from conftest import SHARED, wait
+from conftest import SHARED, make_command, wait
+from sklearn.model_selection import cross_validate
 
 import helpers
+from onet_gwa.servers import _answers
+
+pytestmark = pytest.mark.slow
 
 SERVE = ["mlflow", "models", "serve", "--model-uri", "models:/onet-gwa@champion", "--env-manager", "local"]
 SERVE += ["--port", "{port}"]
@@ -27,15 +28,21 @@ TASK = "Drive the snow tractor."
 
 @pytest.fixture(scope="module")
 def champion(tmp_path_factory):
-    """The pipeline of notebook 02, fitted, logged and registered in a store of its own."""
+    """What notebook 02 chooses for the sample, fitted, calibrated and registered in a store of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db")
         helpers.connect()
-        X_train, _, y_train, _, _ = helpers.split(*helpers.to_X_y(helpers.load_tasks()))
-        pipeline = helpers.make_model(C=10).fit(X_train, y_train)
+        labels = helpers.load_labels()
+        X, _, y, _, groups = helpers.split(*helpers.to_X_y(helpers.load_tasks("sample", labels), labels))
+        pipeline, cv = helpers.make_model(C=10.0).fit(X, y), helpers.folds(groups)
+        fitted = cross_validate(pipeline, X, y, cv=cv, return_estimator=True)["estimator"]
+        decision = [model.decision_function(X.iloc[test]) for model, (_, test) in zip(fitted, cv)]
+        truth = np.concatenate([y.iloc[test] for _, test in cv])
+        pipeline["classifier"].set_params(**helpers.calibrate(np.concatenate(decision), truth))
         with mlflow.start_run():
-            logged = helpers.log_servable(pipeline, X_train.head(1))
-        helpers.register(logged.model_uri, 0.6, "digest")
+            logged = helpers.log_model(pipeline, labels, X.head(1))
+        helpers.prepare_registration("onet-gwa", labels)
+        helpers.register(logged.model_uri, "onet-gwa", 0.6, "digest")
         yield pipeline
 
 
@@ -51,9 +58,9 @@ def ask(address, body, content_type="application/json"):
     return requests.post(f"http://{address}/invocations", text, headers=headers, timeout=60)
 
 
-def expected(pipeline, texts):
-    labeler = helpers.Labeler(pipeline, helpers.load_gwas()["Name"])
-    return labeler.predict(pd.DataFrame({"Task": texts})).to_dict("records")
+def expected(pipeline, texts, **params):
+    labeler = helpers.Labeler(pipeline, helpers.load_labels()["name"])
+    return labeler.predict(pd.DataFrame({"Task": texts}), params).to_dict("records")
 
 
 @pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records", "inputs", "list", "csv"])
@@ -74,6 +81,28 @@ def test_every_form(champion, address, form):
     predictions = response.json()["predictions"]
     assert predictions == expected(champion, texts)
     assert len({row["GWA"][0] for row in predictions}) == 3
+
+
+def test_reasons(champion, address):
+    """They are a parameter of the signature; whoever does not ask for them gets the answer as it is without."""
+    signature = mlflow.models.get_model_info("models:/onet-gwa@champion").signature
+    assert signature.params.to_dict() == [
+        {"name": "reasons", "type": "boolean", "default": False, "shape": None}
+    ]
+    assert [column["name"] for column in signature.outputs.to_dict()] == ["GWA", "name", "probability"]
+    texts = [TASK, "Negotiate fish prices with wholesalers."]
+    plain, off, on = (
+        ask(address, {"inputs": {"Task": texts}, **more}).json()["predictions"]
+        for more in ({}, {"params": {"reasons": False}}, {"params": {"reasons": True}})
+    )
+    assert plain == off == expected(champion, texts) and on == expected(champion, texts, reasons=True)
+    assert [{key: row[key] for key in ("GWA", "name", "probability")} for row in on] == plain
+    for text, row in zip(texts, on):
+        assert len(row["reasons"]) == len(row["GWA"])
+        assert all(set(words) <= set(re.findall(r"\w+", text)) for words in row["reasons"])
+    assert on[0]["reasons"][0][0] == "Drive"
+    wrong = ask(address, {"inputs": [TASK], "params": {"reasons": "perhaps"}})
+    assert wrong.status_code == 400 and "reasons" in wrong.json()["message"]
 
 
 def test_no_rows_and_columns_too_many(champion, address):
@@ -141,165 +170,80 @@ def test_what_the_readme_shows(address):
     assert json.loads(done.stdout) == json.loads(answer)
 
 
-def make(project, *arguments):
-    """Start `make` in a copy of the project that takes the present environment for its own."""
-    shutil.copy(helpers.ROOT / "Makefile", project)
-    (project / ".venv").mkdir()
-    (project / ".venv" / "ready").touch()
-    return subprocess.Popen(
-        ["make", *arguments],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def test_make_serve(champion, project):
-    process = make(project, "serve", "PORT=5999")
+    command = make_command(project, "serve", "PORT=5996")
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        wait(lambda: process.poll() is not None or helpers._answers(5999, "/ping"), 120)
-        assert ask("127.0.0.1:5999", {"inputs": [TASK]}).json()["predictions"] == expected(champion, [TASK])
+        wait(lambda: process.poll() is not None or _answers(5996, "/ping"), 120)
+        assert ask("127.0.0.1:5996", {"inputs": [TASK]}).json()["predictions"] == expected(champion, [TASK])
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=60)
+        os.killpg(process.pid, 15)
+        process.wait(timeout=60)
 
 
-def test_make_serve_without_a_champion(project, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
-    process = make(project, "serve")
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode != 0 and "Traceback" not in said
-    assert "there is no champion yet; make run trains one" in said
+def test_what_travels_with_the_model(champion):
+    """One model, with one file of ours and what it needs; nothing that has to be unpickled."""
+    info = mlflow.models.get_model_info("models:/onet-gwa@champion")
+    assert set(info.flavors) == {"python_function"} and info.saved_input_example_info
+    flavor = info.flavors["python_function"]
+    assert flavor["loader_module"] == "onet_gwa_model"
+    folder = mlflow.artifacts.download_artifacts("models:/onet-gwa@champion")
+    files = {
+        os.path.relpath(os.path.join(base, name), folder)
+        for base, _, names in os.walk(folder)
+        for name in names
+    }
+    assert {name for name in files if name.endswith(".py")} == {"code/onet_gwa_model.py"}
+    assert {"data/model/pipeline.skops", "data/model/labels.csv"} <= files
+    assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))]
+    needed = [line for line in open(f"{folder}/requirements.txt").read().split() if line]
+    assert needed == helpers.requirements() and f"skops=={version('skops')}" in needed
 
 
-# Two processes that do not end when they are asked to.
-STUBBORN = """
-import http.server, signal, subprocess, sys
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind="127.0.0.1")
-"""
-
-
-@pytest.fixture
-def left(monkeypatch):
-    """A function that maps the processes that were started since, and still run, to their command lines."""
-    mark = f"ONET_GWA_TEST={uuid.uuid4()}"
-    monkeypatch.setenv(*mark.split("="))
-
-    def left():
-        lines = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark.encode() in (process / "environ").read_bytes():
-                    lines[int(process.name)] = (process / "cmdline").read_text()
-            except OSError:
-                pass  # It has just ended, or it is not ours.
-        return lines
-
-    if not Path("/proc/self/environ").exists():
-        pytest.skip("there is no /proc, which tells what processes are left")
-    return left
-
-
-def test_a_server_ends_with_its_context(left):
-    with helpers.server(sys.executable, "-c", STUBBORN, "{port}", ready="/") as address:
-        assert requests.get(f"http://{address}/", timeout=5).status_code == 200
-        assert len(left()) == 3
-    wait(lambda: not left(), 5)
-
-
-def test_a_server_has_time_to_end(left, tmp_path):
-    program = (
-        "import http.server, pathlib, signal, sys, time\n"
-        "def end(*_): time.sleep(1); pathlib.Path(sys.argv[2]).touch(); sys.exit()\n"
-        "signal.signal(signal.SIGTERM, end)\n"
-        "http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
-    )
-    with helpers.server(sys.executable, "-c", program, "{port}", str(tmp_path / "done"), ready="/"):
-        pass
-    assert (tmp_path / "done").exists() and not left()
-
-
-def test_a_server_ends_with_an_error(left):
-    with pytest.raises(ZeroDivisionError):
-        with helpers.server(sys.executable, "-m", "http.server", "{port}", ready="/"):
-            assert len(left()) == 2
-            raise ZeroDivisionError
-    wait(lambda: not left(), 5)
-
-
-@pytest.mark.parametrize("victim", ["server", "leash"])
-def test_a_server_that_is_killed(left, victim):
-    with helpers.server(sys.executable, "-c", STUBBORN, "{port}", ready="/"):
-        leash, server, _ = sorted(left(), key=lambda pid: (helpers._LEASH not in left()[pid], pid))
-        os.kill(leash if victim == "leash" else server, signal.SIGKILL)
-    wait(lambda: not left(), 5)
-
-
-def test_the_owner_is_killed(left):
-    code = (
-        "import sys, time, helpers\n"
-        f"with helpers.server(sys.executable, '-c', {STUBBORN!r}, '{{port}}', ready='/'):\n"
-        "    print('ready', flush=True); time.sleep(600)"
-    )
-    owner = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=helpers.ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert owner.stdout.readline() == "ready\n" and len(left()) == 4
-    owner.kill()
-    owner.communicate()
-    wait(lambda: not left(), 5)
-
-
-def test_a_server_that_does_not_start(left):
-    program = "print('no luck', flush=True); raise SystemExit(3)"
-    with pytest.raises(RuntimeError, match="ended with status 3; its log ends with:\nno luck"):
-        with helpers.server(sys.executable, "-c", program):
-            pytest.fail("entered")
-    assert not left()
-
-
-@pytest.mark.parametrize(
-    "program", ["import time; time.sleep(600)", STUBBORN], ids=["deaf", "answers with 404"]
+ANSWER = (
+    "import json, sys; assert 'onet_gwa_model' not in sys.modules; {before}; import mlflow, pandas\n"
+    "model = mlflow.pyfunc.load_model('models:/onet-gwa@champion')\n"
+    "table = pandas.DataFrame({{'Task': ['Drive the snow tractor.', 'Repair a leaking pump.']}})\n"
+    "plain, more = model.predict(table), model.predict(table, params={{'reasons': True}})\n"
+    "assert list(more.columns) == [*plain.columns, 'reasons']; {after}\n"
+    "print(json.dumps(plain.to_dict('records')))"
 )
-def test_a_server_that_is_never_ready(left, program):
-    with pytest.raises(RuntimeError, match="not ready in 2 s"):
-        with helpers.server(sys.executable, "-c", program, "{port}", timeout=2):
-            pytest.fail("entered")
-    wait(lambda: not left(), 5)
 
 
-def test_an_unknown_server():
-    with pytest.raises(FileNotFoundError, match="mlfow: there is no such command"):
-        with helpers.server("mlfow", "server"):
-            pytest.fail("entered")
-
-
-@pytest.mark.parametrize(
-    "cell, error",
-    [
-        ("servers.close()", None),
-        ("1 / 0", nbclient.exceptions.CellExecutionError),
-        ("import os; os.kill(os.getpid(), 9)", nbclient.exceptions.DeadKernelError),
-    ],
-    ids=["success", "failing cell", "killed kernel"],
-)
-def test_no_scoring_server_outlives_its_notebook(champion, left, cell, error):
-    """With two workers, since then there are most processes: the command, uvicorn and its workers."""
-    start = (
-        "from contextlib import ExitStack\nimport helpers\nservers = ExitStack()\n"
-        f"address = servers.enter_context(helpers.server(*{SERVE}, '--workers', '2', ready='/ping'))"
+def answered(folder, *options, before="pass", after="pass"):
+    """What the champion answers in a new process in `folder`, which must not write anything on stderr."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", ANSWER.format(before=before, after=after)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
-    cells = [nbformat.v4.new_code_cell(source) for source in (start, cell)]
-    client = nbclient.NotebookClient(
-        nbformat.v4.new_notebook(cells=cells), resources={"metadata": {"path": str(helpers.ROOT)}}
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_beside_foreign_files_of_our_names(champion, tmp_path):
+    """The project of whoever loads the model has a helpers.py and a package onet_gwa of its own."""
+    (tmp_path / "helpers.py").write_text("whose = 'theirs'\n")
+    (tmp_path / "onet_gwa").mkdir()
+    (tmp_path / "onet_gwa" / "__init__.py").write_text("whose = 'theirs'\n")
+    same = "import helpers, onet_gwa; assert helpers.whose == onet_gwa.whose == 'theirs'"
+    answer = answered(tmp_path, before=same, after=same)
+    assert answer == expected(champion, [TASK, "Repair a leaking pump."])
+    # They need not have been imported before.
+    assert answered(tmp_path, after=same) == answer
+
+
+@pytest.mark.parametrize("option", ["-P", "-I"])
+def test_without_the_project(champion, tmp_path, option):
+    """In an empty folder; what is needed is the model and the packages in its requirements."""
+    absent = (
+        "from importlib.util import find_spec; "
+        "assert not [n for n in ('helpers', 'onet_gwa', 'onet_gwa_model') if find_spec(n)]"
     )
-    if error:
-        with pytest.raises(error):
-            client.execute()
-    else:
-        client.execute()
-    wait(lambda: not left(), 10)
+    loaded = (
+        "assert not [n for n in sys.modules if n == 'helpers' or n.split('.')[0] == 'onet_gwa']; "
+        "assert '/code/' in sys.modules['onet_gwa_model'].__file__"
+    )
+    answer = answered(tmp_path, option, before=absent, after=loaded)
+    assert answer == expected(champion, [TASK, "Repair a leaking pump."])

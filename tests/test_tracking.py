@@ -64,9 +64,10 @@ def test_each_registered_model_has_a_champion_of_its_own(store):
     uri = log_a_model(store)
     for name in ("tasks", "library tasks"):
         helpers.prepare_registration(name, LABELS)
-        helpers.register(uri, name, 0.5, "a")
+        assert helpers.register(uri, name, 0.5, "a")[1]
+        assert not helpers.register(uri, name, 0.4, "a")[1]
     version, is_champion = helpers.register(uri, "library tasks", 0.6, "a")
-    assert is_champion and [str(helpers.champion(n)) for n in ("tasks", "library tasks")] == ["1", "2"]
+    assert is_champion and [str(helpers.champion(n)) for n in ("tasks", "library tasks")] == ["1", "3"]
     assert helpers.champion("library-tasks") is None
 
 

@@ -53,6 +53,14 @@ def candidates_of(grid):
     return list(ParameterGrid(grid))
 
 
+def test_no_penalty_separates_the_training_rows(data):
+    """Which has no optimum: the solver of this candidate must come to an end all the same."""
+    X, y = data[0].head(300), data[1].head(300)[["4A3a2", "4A3b6"]]
+    [candidate] = candidates_of(helpers.make_param_grid([1.0], ["none"]))
+    model = helpers.make_model().set_params(**candidate).fit(X, y)
+    assert ((model.predict_proba(X) > 0.5) == y).to_numpy().all()
+
+
 def results(scores, parameters):
     """What `GridSearchCV` hands to a `refit` callable, of the scores of three folds in rows."""
     folds = {f"split{k}_test_score": np.array(row) for k, row in enumerate(scores)}

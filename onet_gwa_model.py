@@ -118,17 +118,20 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
         return at_least_one(self.predict_proba(X), self.threshold)
 
 
-def contributions(pipeline, statement, code):
-    """Return what each term of a statement adds to the log-odds of a label: a Series by term, largest first.
+def contributions(pipeline, statement, codes):
+    """Return what each term of a statement adds to the log-odds of labels: a DataFrame (n_terms, n_codes).
 
-    Together with the label's intercept they sum up to the pipeline's decision function for the statement.
+    Terms that the model has never seen are left out. Together with a label's intercept, a column sums up to the
+    pipeline's decision function for the statement.
     """
-    vectorizer = pipeline["counts"].named_transformers_["terms"]
-    weights = pipeline[:-1].transform(pd.DataFrame({"Task": [statement]})).tocsr()
+    weights = pipeline[:-1].transform(pd.DataFrame({"Task": [statement]})).toarray()[0]
+    vocabulary = pipeline["counts"].named_transformers_["terms"].vocabulary_
+    known = [term for term in dict.fromkeys(terms(statement)) if term in vocabulary]
+    columns = [vocabulary[term] for term in known]
     classifier = pipeline["classifier"]
-    coefficients = classifier.coef_[list(classifier.classes_).index(code), weights.indices]
-    names = vectorizer.get_feature_names_out()[weights.indices]
-    return pd.Series(weights.data * coefficients, index=names).sort_values(ascending=False, kind="stable")
+    rows = [list(classifier.classes_).index(code) for code in codes]
+    votes = classifier.coef_[np.ix_(rows, columns)] * weights[columns]
+    return pd.DataFrame(votes.T, index=known, columns=codes)
 
 
 def reasons(pipeline, statement, codes, most=3):
@@ -140,9 +143,9 @@ def reasons(pipeline, statement, codes, most=3):
     words_of = dict(terms_and_words(statement))
     written = {word.lower(): word for word in reversed(re.findall(WORD, statement))}
     said = []
-    for code in codes:
+    for _, terms_votes in contributions(pipeline, statement, codes).items():
         votes = defaultdict(float)
-        for term, vote in contributions(pipeline, statement, code).items():
+        for term, vote in terms_votes.items():
             for word in words_of[term]:
                 votes[word.lower()] += vote / len(words_of[term])
         best = sorted(votes, key=votes.get, reverse=True)[:most]

@@ -44,8 +44,10 @@ def test_bootstrap_interval():
     assert helpers.bootstrap_interval(y_true, y_pred, n_draws=200) == (low, high)
     few = helpers.bootstrap_interval(y_true[:50], y_pred[:50], n_draws=200)
     assert few[1] - few[0] > 1.5 * (high - low)
-    macro = helpers.bootstrap_interval(pd.DataFrame(y_true), y_pred, "macro", n_draws=200)
-    assert macro != (low, high) and macro[0] < f1_score(y_true, y_pred, average="macro") < macro[1]
+    assert helpers.bootstrap_interval(pd.DataFrame(y_true), y_pred, n_draws=200) == (low, high)
+    rows = np.random.default_rng(helpers.SEED).integers(300, size=300)
+    one = helpers.bootstrap_interval(y_true, y_pred, n_draws=1)
+    assert one == pytest.approx([f1_score(y_true[rows], y_pred[rows], average="micro")] * 2)
 
 
 def test_reliability():

@@ -150,7 +150,7 @@ def pytest_runtest_teardown(item, nextitem):
     """Write a notebook that failed, as it ran here, as an HTML page into the folder failed/."""
     at_its_end = nextitem is None or nextitem.parent is not item.parent
     if at_its_end and getattr(item.parent, "has_failed", False):
-        import run_notebook
+        import helpers
 
         folder = Path("failed")
         folder.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
     python tools/canary.py                                  # everything, which takes hours
     python tools/canary.py --python 3.12 --packages oldest
-    python tools/canary.py -- tests/test_model.py   # what pytest shall run, instead of all
+    python tools/canary.py -- tests/test_split.py   # what pytest shall run, instead of all
 
 Newest and oldest are what the ranges in pyproject.toml admit. Each combination gets an environment of its
 own, and a row in the table in CONTRIBUTING.md. Exit status: 0 when all passed, else 1.

@@ -33,7 +33,7 @@ def labels():
 def model(labels):
     """Fitted to the sample, with a sigmoid and a threshold that are not the defaults."""
     pipeline = helpers.make_model().fit(*helpers.to_X_y(helpers.load_tasks(), labels))
-    return pipeline.set_params(classifier__slope=0.9, classifier__offset=-0.5, classifier__threshold=0.4)
+    return pipeline.set_params(classifier__slope=0.9, classifier__offset=-0.5, classifier__threshold=0.1)
 
 
 @pytest.fixture(scope="module")

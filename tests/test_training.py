@@ -58,7 +58,7 @@ def test_no_penalty_separates_the_training_rows(data):
     X, y = data[0].head(300), data[1].head(300)[["4A3a2", "4A3b6"]]
     [candidate] = candidates_of(helpers.make_param_grid([1.0], ["none"]))
     model = helpers.make_model().set_params(**candidate).fit(X, y)
-    assert ((model.predict_proba(X) > 0.5) == y).to_numpy().all()
+    assert abs(model.predict_proba(X) - y).to_numpy().max() < 0.05
 
 
 def results(scores, parameters):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
@@ -70,15 +70,15 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
     """scikit-learn's `OneVsRestClassifier` of a linear estimator, which gives each row at least one label.
 
     With y (n, n_labels) of 0 and 1, an array, sparse or a DataFrame, `predict` names the labels with a probability
-    of `threshold` or more and, where there is none, the most probable one; the probability is the logistic
-    function of `slope` times the decision function plus `offset`; and one product with `coef_` asks all labels.
-    A label that all rows or none have gets zeros in `coef_` (n_labels, n_features), and plus or minus infinity in
-    `intercept_` (n_labels,). With any other y it is its parent.
+    of `threshold` or more and, where there is none, the most probable one. The probability is the logistic function
+    of the decision function, bent by `curve`: a slope below even odds, one above, and an offset. One product with
+    `coef_` (n_labels, n_features) asks all labels; one that all rows or none have gets zeros there, and plus or
+    minus infinity in `intercept_` (n_labels,). With any other y it is its parent.
     """
 
-    def __init__(self, estimator, *, n_jobs=None, verbose=0, threshold=0.5, slope=1.0, offset=0.0):
+    def __init__(self, estimator, *, n_jobs=None, verbose=0, threshold=0.5, curve=(1.0, 1.0, 0.0)):
         super().__init__(estimator, n_jobs=n_jobs, verbose=verbose)
-        self.threshold, self.slope, self.offset = threshold, slope, offset
+        self.threshold, self.curve = threshold, curve
 
     def fit(self, X, y):
         vars(self).pop("coef_", None)
@@ -90,9 +90,8 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
         # float32, by columns: a prediction reads the rows of the transpose, and need not copy them.
         coef = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
         if varies.any():
-            fitted = super().fit(X, Y[:, varies]).estimators_
-            coef[varies] = np.vstack([estimator.coef_ for estimator in fitted])
-            self.intercept_[varies] = np.ravel([estimator.intercept_ for estimator in fitted])
+            for k, estimator in zip(np.flatnonzero(varies), super().fit(X, Y[:, varies]).estimators_):
+                coef[k], self.intercept_[k] = estimator.coef_, estimator.intercept_[0]
         vars(self).pop("estimators_", None)
         self.coef_ = coef
         self.classes_ = np.array(getattr(y, "columns", range(Y.shape[1])))
@@ -110,7 +109,8 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
         """Return an array (n, n_labels): the calibrated probability of each label, each by itself."""
         if not hasattr(self, "coef_"):
             return super().predict_proba(X)
-        return expit(self.slope * self.decision_function(X) + self.offset)
+        decision, (below, above, offset) = self.decision_function(X), self.curve
+        return expit(below * log_expit(decision) - above * log_expit(-decision) + offset)
 
     def predict(self, X):
         if not hasattr(self, "coef_"):

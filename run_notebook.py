@@ -107,7 +107,6 @@ def finish(run_id, status, notebook):
             client.set_terminated(run_id, status)
         shutil.rmtree(notebook.parent)
         return client.get_run(run_id)
-    # A ValueError comes of a notebook that was not written to its end.
     except (MlflowException, OSError, ValueError) as error:
         say(f"the executed notebook stays in {notebook.parent}, it could not be logged: {error}")
 
@@ -127,7 +126,7 @@ def main(argv=None):
     except OSError as error:
         say(str(error))
         return 1
-    notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-")) / NOTEBOOK.name
+    notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-"), NOTEBOOK.name)
     failure, status = "stopped", "KILLED"
     try:
         failure = execute(notebook, parameters, options)
@@ -140,7 +139,8 @@ def main(argv=None):
     if failure or not run:
         return 1
     print(run.data.tags.get("mlflow.note.content", "The notebook gave the run no description."))
-    print(f"Next: make ui shows run {run.info.run_id}, make serve asks the champion.")
+    name = repr(parameters["registered_model_name"])
+    print(f"Next: make ui shows run {run.info.run_id}; make serve MODEL={name} serves the champion.")
     return 0
 
 

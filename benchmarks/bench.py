@@ -121,7 +121,7 @@ def seeds(arguments):
                     "ECE_after": training.model.predict_proba(X_test),
                 }.items():
                     scores[told_error] = helpers.expected_calibration_error(y_test, probability)
-                row = {"split": kind, "titles": told, "seed": seed, "C": training.C, **training.sigmoid}
+                row = {"split": kind, "titles": told, "seed": seed, "C": training.C, **training.calibrated}
                 rows.append(row | scores)
     return rows
 

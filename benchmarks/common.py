@@ -104,9 +104,9 @@ class Training:
             [model.decision_function(self.X.iloc[test]) for model, (_, test) in zip(models, self.cv)]
         )
         self.truth = np.concatenate([self.y.iloc[test] for _, test in self.cv])
-        self.sigmoid = helpers.calibrate(self.decision, self.truth)
+        self.calibrated = helpers.calibrate(self.decision, self.truth)
         calibrated = time.perf_counter()
-        self.model["classifier"].set_params(**self.sigmoid)
+        self.model["classifier"].set_params(**self.calibrated)
         self.seconds, self.calibration = fitted - begin, calibrated - fitted
 
 

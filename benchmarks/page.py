@@ -136,7 +136,7 @@ def write(path, measured, source):
         "near-twins, starts its processes, searches and fits once more within them. Every method gives each task at "
         "least one GWA.",
         "",
-        "In each run C, sigmoid and threshold are chosen on its training rows. What the model counts, its weights and "
+        "In each run C, curve and threshold are chosen on its training rows. What the model counts, its weights and "
         f"its tolerances were chosen earlier on the training rows of splits with seed {common.helpers.SEED}, with a "
         "test score in view. Test rows of the other splits are partly among those training rows, as in any repeated "
         "split.",

@@ -1,11 +1,10 @@
 """The pipeline, its candidates, and what is chosen after their scores: C, the sigmoid and the threshold."""
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.pipeline import Pipeline
 
 from onet_gwa import SEED
@@ -67,19 +66,32 @@ def one_standard_error(cv_results):
 
 
 def calibrate(decision, y):
-    """Return the classifier's parameters slope, offset and threshold, as a dict of floats.
+    """Return the classifier's parameters curve, three floats, and threshold, a float, as a dict.
 
-    `decision` (n, n_labels) are out-of-fold values of the decision function and `y` (n, n_labels) the truth.
-    Slope and offset are those of Platt scaling (J. Platt, "Probabilistic outputs for support vector machines",
-    1999) of all labels together. The threshold, a multiple of 0.01, has the highest micro-F1 with at least one
-    label a row.
+    `decision` (n, n_labels) are out-of-fold values of the decision function and `y` (n, n_labels) the truth. The
+    curve is that of beta calibration (M. Kull, T. Silva Filho and P. Flach, "Beta calibration", 2017), one for
+    all labels: a slope below even odds, one above, and an offset. Where it would not rise, both slopes are the
+    same (J. Platt, "Probabilistic outputs for support
+    vector machines", 1999). The threshold, a multiple of 0.01, has the highest micro-F1 with at least one label
+    a row.
     """
     decision, y = np.asarray(decision), np.asarray(y)
-    # A label that all rows of a fold or none have is certain there, and says nothing about the slope.
+    # A label that all rows of a fold or none have is certain there, and says nothing about the slopes.
     known = np.isfinite(decision)
-    sigmoid = LogisticRegression(C=np.inf).fit(decision[known].reshape(-1, 1), y[known])
-    slope, offset = float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
-    probability = expit(slope * decision + offset)
+    curve = LogisticRegression(C=np.inf).fit(_two_sides(decision[known]), y[known])
+    if curve.coef_.min() <= 0:
+        curve.fit(decision[known].reshape(-1, 1), y[known])
+    slopes, offset = np.resize(curve.coef_[0], 2), curve.intercept_[0]
+    probability = expit(_two_sides(decision) @ slopes + offset)
     thresholds = np.arange(10, 91) / 100
-    scores = [f1_score(y, at_least_one(probability, threshold), average="micro") for threshold in thresholds]
-    return {"slope": slope, "offset": offset, "threshold": float(thresholds[np.argmax(scores)])}
+    named = [at_least_one(probability, threshold) for threshold in thresholds]
+    micro_f1 = [2 * (y * each).sum() / (y.sum() + each.sum()) for each in named]
+    return {
+        "curve": (float(slopes[0]), float(slopes[1]), float(offset)),
+        "threshold": float(thresholds[np.argmax(micro_f1)]),
+    }
+
+
+def _two_sides(decision):
+    """Return two arrays in the last axis whose sum is `decision`: near it below zero, and near it above."""
+    return np.stack([log_expit(decision), -log_expit(-decision)], axis=-1)

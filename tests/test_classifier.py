@@ -69,18 +69,23 @@ def test_same_as_stock_logistic_regressions():
     y = y.head(800)
     model = helpers.make_model()["classifier"].fit(features, y)
     stock = [clone(model.estimator).fit(features, y[label]) for label in y if y[label].any()]
-    assert len(stock) == 37 and (model.slope, model.offset) == (1, 0)
+    assert len(stock) == 37 and model.curve == (1, 1, 0)
     probability = model.predict_proba(features)
     expected = np.column_stack([one.predict_proba(features)[:, 1] for one in stock])
     np.testing.assert_allclose(probability, expected, atol=1e-5)
     np.testing.assert_allclose(probability, expit(model.decision_function(features)))
 
 
-def test_slope_and_offset_change_the_probability_and_not_the_decision():
-    plain, changed = classifier().fit(X, Y), classifier(slope=2.0, offset=-1.0).fit(X, Y)
+def test_the_curve_changes_the_probability_and_not_the_decision():
+    plain, changed = classifier().fit(X, Y), classifier(curve=(2.0, 2.0, -1.0)).fit(X, Y)
     decision = plain.decision_function(X)
     assert np.array_equal(changed.decision_function(X), decision)
     np.testing.assert_allclose(changed.predict_proba(X), expit(2 * decision - 1))
+    below, above = changed.set_params(curve=(2.0, 1.0, 0.0)), classifier(curve=(1.0, 2.0, 0.0)).fit(X, Y)
+    far = decision < -5
+    assert far.any()
+    np.testing.assert_allclose(below.predict_proba(X)[far], expit(2 * decision[far]), rtol=0.02)
+    np.testing.assert_allclose(above.predict_proba(X)[far], expit(decision[far]), rtol=0.02)
 
 
 def test_the_threshold():
@@ -130,9 +135,9 @@ def test_a_second_fit_forgets_the_first(first, second):
 
 
 def test_clone_and_parameters():
-    model = classifier(n_jobs=1, threshold=0.3, slope=2.0, offset=0.1).fit(X, Y)
+    model = classifier(n_jobs=1, threshold=0.3, curve=(2.0, 1.0, 0.1)).fit(X, Y)
     copy = clone(model)
-    own = {"n_jobs": 1, "verbose": 0, "threshold": 0.3, "slope": 2.0, "offset": 0.1}
+    own = {"n_jobs": 1, "verbose": 0, "threshold": 0.3, "curve": (2.0, 1.0, 0.1)}
     assert own.items() <= copy.get_params().items() and copy.get_params()["estimator__C"] == 1
     assert copy.set_params(estimator__C=7).estimator.C == 7 and model.estimator.C == 1
     with pytest.raises(NotFittedError):

@@ -174,7 +174,9 @@ def test_a_notebook_without_the_parameters(project, run):
     path.write_text(path.read_text().replace('"parameters"', '"other"'))
     done = run(sys.executable, "run_notebook.py")
     assert done.returncode == 1
-    assert "sets no C, data, labels, penalty, registered_model_name in a cell tagged 'parameters'" in done.stderr
+    assert (
+        "sets no C, data, labels, penalty, registered_model_name in a cell tagged 'parameters'" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ def labels():
 
 @pytest.fixture(scope="module")
 def model(labels):
-    """Fitted to the sample, with a sigmoid and a threshold that are not the defaults."""
+    """Fitted to the sample, with a curve and a threshold that are not the defaults."""
     pipeline = helpers.make_model().fit(*helpers.to_X_y(helpers.load_tasks(), labels))
-    return pipeline.set_params(classifier__slope=0.9, classifier__offset=-0.5, classifier__threshold=0.1)
+    return pipeline.set_params(classifier__curve=(0.9, 0.8, -0.5), classifier__threshold=0.1)
 
 
 @pytest.fixture(scope="module")

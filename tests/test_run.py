@@ -79,7 +79,7 @@ def test_three_runners_record_a_run(three, tmp_path):
         assert chosen.items() <= run.data.params.items()
         assert run.inputs.dataset_inputs[0].dataset.digest == helpers.digest(helpers.load_tasks())
         assert run.info.run_name == "sample, C=1,10, l2"
-        assert {"threshold", "slope", "offset"} <= set(run.data.params)
+        assert {"threshold", "curve"} <= set(run.data.params)
         assert run.data.tags["mlflow.note.content"].startswith("micro-F1 0.")
         artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
         assert {"cv_results.json", "per_label.json", "slices.json", "figures"} <= artifacts

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
@@ -96,13 +96,15 @@ def test_the_search_takes_the_rule_and_the_folds(data):
     assert search.cv_results_["mean_test_score"][1] == pytest.approx(np.mean(scores))
 
 
-def test_the_calibration_finds_slope_offset_and_threshold():
+def test_the_calibration_finds_the_curve_and_the_threshold():
     decision = RNG.normal(size=(1500, 5)) * 3 - 2
-    y = (RNG.random(decision.shape) < expit(0.5 * decision - 1)).astype(int)
+    curve = 0.5 * log_expit(decision) - 0.8 * log_expit(-decision) - 1
+    y = (RNG.random(decision.shape) < expit(curve)).astype(int)
     found = helpers.calibrate(decision, y)
-    assert set(found) == {"slope", "offset", "threshold"} and all(type(v) is float for v in found.values())
-    assert found["slope"] == pytest.approx(0.5, abs=0.1) and found["offset"] == pytest.approx(-1, abs=0.2)
-    probability = expit(found["slope"] * decision + found["offset"])
+    assert set(found) == {"curve", "threshold"} and all(type(v) is float for v in found["curve"])
+    assert found["curve"] == pytest.approx((0.5, 0.8, -1), abs=0.2)
+    below, above, offset = found["curve"]
+    probability = expit(below * log_expit(decision) - above * log_expit(-decision) + offset)
 
     def f1(threshold):
         return f1_score(y, helpers.at_least_one(probability, threshold), average="micro")
@@ -114,12 +116,22 @@ def test_the_calibration_finds_slope_offset_and_threshold():
     assert model.get_params()["classifier__threshold"] == found["threshold"] == round(found["threshold"], 2)
 
 
+def test_a_curve_that_would_fall_gets_one_slope():
+    decision = RNG.normal(size=(2000, 3)) * 2
+    # Above even odds, a larger decision is true less often.
+    y = (RNG.random(decision.shape) < np.where(decision > 0, 0.7 - 0.1 * decision, expit(decision))).astype(
+        int
+    )
+    below, above, _ = helpers.calibrate(decision, y)["curve"]
+    assert below == above > 0
+
+
 def test_the_calibration_leaves_certain_labels_aside():
     decision = RNG.normal(size=(500, 4))
     y = (RNG.random(decision.shape) < expit(decision)).astype(int)
     certain = np.column_stack([decision, np.full(500, -np.inf), np.full(500, np.inf)])
     more = np.column_stack([y, np.zeros(500, int), np.ones(500, int)])
     found, expected = helpers.calibrate(certain, more), helpers.calibrate(decision, y)
-    assert found["slope"] == expected["slope"] and found["offset"] == expected["offset"]
+    assert found["curve"] == expected["curve"]
     table = pd.DataFrame(y)
     assert helpers.calibrate(decision, table) == expected

@@ -125,8 +125,9 @@ def contributions(pipeline, statement, codes):
     pipeline's decision function for the statement.
     """
     weights = pipeline[:-1].transform(pd.DataFrame({"Task": [statement]})).toarray()[0]
-    vocabulary = pipeline["counts"].named_transformers_["terms"].vocabulary_
-    known = [term for term in dict.fromkeys(terms(statement)) if term in vocabulary]
+    vectorizer = pipeline["counts"].named_transformers_["terms"]
+    vocabulary, found = vectorizer.vocabulary_, vectorizer.build_analyzer()(statement)
+    known = [term for term in dict.fromkeys(found) if term in vocabulary]
     columns = [vocabulary[term] for term in known]
     classifier = pipeline["classifier"]
     rows = [list(classifier.classes_).index(code) for code in codes]
@@ -146,7 +147,7 @@ def reasons(pipeline, statement, codes, most=3):
     for _, terms_votes in contributions(pipeline, statement, codes).items():
         votes = defaultdict(float)
         for term, vote in terms_votes.items():
-            for word in words_of[term]:
+            for word in words_of.get(term, ()):
                 votes[word.lower()] += vote / len(words_of[term])
         best = sorted(votes, key=votes.get, reverse=True)[:most]
         said.append([written[word] for word in best if votes[word] > max(0, votes[best[0]] / 3)])

@@ -41,7 +41,7 @@ def near_twins(statements):
 
 
 def split(X, y, seed=SEED):
-    """Return (X_train, X_test, y_train, y_test, groups): a fifth of the statements is for testing.
+    """Return (X_train, X_test, y_train, y_test, groups): a fifth of the families of near-twins is for testing.
 
     Near-twins stay on one side; `groups`, of shape (n_train,), numbers them in the training rows, for
     `folds`. Raises ValueError for fewer than 100 statements, for fewer than 10 families of near-twins, and

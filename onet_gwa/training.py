@@ -1,4 +1,4 @@
-"""The pipeline, its candidates, and what is chosen after their scores: C, the sigmoid and the threshold."""
+"""The pipeline, its candidates, and what is chosen after their scores: C, the curve and the threshold."""
 
 import numpy as np
 from scipy.special import expit, log_expit
@@ -71,9 +71,8 @@ def calibrate(decision, y):
     `decision` (n, n_labels) are out-of-fold values of the decision function and `y` (n, n_labels) the truth. The
     curve is that of beta calibration (M. Kull, T. Silva Filho and P. Flach, "Beta calibration", 2017), one for
     all labels: a slope below even odds, one above, and an offset. Where it would not rise, both slopes are the
-    same (J. Platt, "Probabilistic outputs for support
-    vector machines", 1999). The threshold, a multiple of 0.01, has the highest micro-F1 with at least one label
-    a row.
+    same (J. Platt, "Probabilistic outputs for support vector machines", 1999). The threshold, a multiple of 0.01,
+    has the highest micro-F1 with at least one label a row.
     """
     decision, y = np.asarray(decision), np.asarray(y)
     # A label that all rows of a fold or none have is certain there, and says nothing about the slopes.

@@ -44,9 +44,9 @@ mutate: .venv/ready-dev  ## show that nbval goes red where an output of a notebo
 repeat: .venv/ready-dev  ## replay the notebooks 20 times, and count the green runs
 	$(BIN)/python tools/repeat.py 20
 
-bench: .venv/ready  ## compare with the pilot's method; needs ../shared/onet and a quiet machine
-	$(BIN)/python benchmarks/bench.py
-	$(BIN)/python benchmarks/quality.py
+bench: .venv/ready  ## compare with the pilot's method and others on O*NET; BENCH holds options
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(BIN)/python benchmarks/quality.py $(BENCH)
 
 canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
 	$(BIN)/python tools/canary.py $(CANARY)

@@ -25,7 +25,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from refresh import normalize
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PAGES = ["README.md", "CONTRIBUTING.md", "data/*.md", "benchmarks/*.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "data/*.md", "docs/*.md", "benchmarks/*.md"]
 
 
 @pytest.mark.parametrize(

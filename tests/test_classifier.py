@@ -46,7 +46,9 @@ CHECKS = [
 ]
 
 
-@pytest.mark.parametrize("estimator, check", CHECKS, ids=str)
+@pytest.mark.parametrize(
+    "estimator, check", CHECKS, ids=lambda value: getattr(value, "func", type(value)).__name__
+)
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 

@@ -5,6 +5,9 @@ from common import Training, helpers
 
 # What a reader thought of the errors on the sample; a statement that is new among them has no remark.
 READ = {
+    "Discuss inherited disease odds and chromosome reports with couples planning pregnancies.": (
+        "To discuss with somebody usually is to confer; that findings are explained to them is in the object."
+    ),
     "Monitor legislative news on employment law and advise managers about required changes.": (
         "It opens with the verb of the other activity; only its object says that this is about staying informed."
     ),

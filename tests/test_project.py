@@ -6,6 +6,7 @@ import tomllib
 from importlib.metadata import distributions, version
 
 import canary
+import nbformat
 import pytest
 import yaml
 from lock import name_the_lock
@@ -158,3 +159,10 @@ def test_readme_quotes_the_benchmark():
     assert sorted(runs) == sorted(re.findall(r"[0-9.]+", measured["search and final fit, s"][1])[1:])
     means = re.search(r"([0-9.]+) micro-F1, ([0-9.]+) macro-F1 and ([0-9.]+) samples-F1", readme).groups()
     assert list(means) == [cell.split(" ")[0] for cell in measured["by statement"][1:4]]
+
+
+def test_notebook_02_opens_with_what_it_prints():
+    notebook = nbformat.read(helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb", 4)
+    [answer] = re.findall(r"```text\n(.*)\n```", notebook.cells[0].source)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert f"    {answer}\n" in "".join(output.get("text", "") for output in outputs)

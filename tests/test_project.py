@@ -162,7 +162,7 @@ def test_readme_quotes_the_benchmark():
 
 
 def test_notebook_02_opens_with_what_it_prints():
-    notebook = nbformat.read(helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb", 4)
+    notebook = nbformat.read(ROOT / "notebooks" / "02_pipeline_training.ipynb", 4)
     [answer] = re.findall(r"```text\n(.*)\n```", notebook.cells[0].source)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert f"    {answer}\n" in "".join(output.get("text", "") for output in outputs)

@@ -15,7 +15,7 @@ run: .venv/ready  ## run the main job on the sample
 	$(BIN)/mlflow run . --env-manager local --experiment-name $(or $(MLFLOW_EXPERIMENT_NAME),onet-gwa)
 
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT; MODEL names another
-	@$(BIN)/python tools/serve.py $(or $(PORT),5001) $(or $(MODEL),onet-gwa)
+	@$(BIN)/python tools/serve.py $(or $(PORT),5001) "$(or $(MODEL),onet-gwa)"
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py $(or $(PORT),5000)

@@ -66,9 +66,11 @@ def open_run():
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
-    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
+    experiment = os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
     try:
         connect()
+        # start_run would make it too, and fail where another run has just made it.
+        _create(mlflow.create_experiment, experiment)
         run_id = mlflow.start_run().info.run_id
     # An ImportError comes of a database whose driver is not installed.
     except (mlflow.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
@@ -77,6 +79,19 @@ def open_run():
     mlflow.end_run("RUNNING")
     os.environ["MLFLOW_RUN_ID"] = run_id
     return run_id
+
+
+def _create(function, *args, **kwargs):
+    """Call one of MLflow's functions that create something; return whether it was not there before."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        function(*args, **kwargs)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return False
+    return True
 
 
 def champion(name=MODEL_NAME):
@@ -94,25 +109,21 @@ def prepare_registration(name, labels):
     server of the champion would answer with other codes from one day to the next.
     """
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
     client, digest = MlflowClient(), labels_digest(labels)
-    try:
-        client.create_registered_model(
-            name,
-            tags={"labels_digest": digest},
-            description=f"Gives task statements one or more of {len(labels)} labels, from "
-            f"{labels.index[0]} ({labels['name'].iloc[0]}) to {labels.index[-1]} ({labels['name'].iloc[-1]}). "
-            "The alias champion marks the version to serve.",
+    first, last = labels["name"].iloc[[0, -1]]
+    created = _create(
+        client.create_registered_model,
+        name,
+        tags={"labels_digest": digest},
+        description=f"Gives task statements one or more of {len(labels)} labels, from {labels.index[0]} ({first}) "
+        f"to {labels.index[-1]} ({last}). The alias champion marks the version to serve.",
+    )
+    if not created and client.get_registered_model(name).tags.get("labels_digest", digest) != digest:
+        raise ValueError(
+            f"registered_model_name: the versions of {name!r} give other labels; "
+            "name another registered model for these"
         )
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        if client.get_registered_model(name).tags.get("labels_digest", digest) != digest:
-            raise ValueError(
-                f"registered_model_name: the versions of {name!r} give other labels; "
-                "name another registered model for these"
-            ) from error
 
 
 def register(model_uri, name, f1_micro, data_digest, description=None):

@@ -21,8 +21,7 @@ from tqdm.auto import tqdm
 import helpers
 
 NOTEBOOK = helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb"
-# Windows has no SIGHUP.
-STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 PARAMETERS = {
     "C": ("1, 10, 100", 'values of C, such as "1, 10"'),
     "penalty": ("none, l2", '"none", "l2" or both'),
@@ -48,7 +47,8 @@ def parse_arguments(argv):
     for name, (default, text) in PARAMETERS.items():
         parser.add_argument(f"--{name}", default=default, help=f'{text} (default: "{default}")')
     parser.add_argument("--timeout", type=int, default=3600, help="seconds a cell may take (default: 3600)")
-    parser.add_argument("--log-output", action="store_true", help="print what the notebook prints, too")
+    log = {"action": "store_const", "const": sys.stdout, "dest": "stdout_file"}
+    parser.add_argument("--log-output", **log, help="print what the notebook prints, too")
     options = vars(parser.parse_args(argv))
     parameters = {name: options.pop(name) for name in PARAMETERS}
     if options["timeout"] <= 0:
@@ -61,7 +61,7 @@ def parse_arguments(argv):
     for name in ("data", "labels"):
         if parameters[name].partition(":")[0] not in ("sample", "onet", "gwas"):
             parameters[name] = os.path.join(os.getcwd(), parameters[name])
-    return parameters, options
+    return parameters, options | {"cwd": NOTEBOOK.parent, "on_cell_start": print_title}
 
 
 def print_title(cell, cell_index):
@@ -71,16 +71,15 @@ def print_title(cell, cell_index):
 
 def execute(output, parameters, options):
     """Run the notebook into the file `output`; return None, or what went wrong."""
-    import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill import execute_notebook, inspect_notebook
     from papermill.exceptions import PapermillExecutionError
 
-    unknown = set(parameters) - set(papermill.inspect_notebook(str(NOTEBOOK)))
+    unknown = set(parameters) - set(inspect_notebook(str(NOTEBOOK)))
     if unknown:
         return f"{NOTEBOOK.name} sets no {', '.join(sorted(unknown))} in a cell tagged 'parameters'"
     try:
-        options |= {"cwd": NOTEBOOK.parent, "on_cell_start": print_title}
-        papermill.execute_notebook(NOTEBOOK, output, parameters, **options)
+        execute_notebook(NOTEBOOK, output, parameters, **options)
     except PapermillExecutionError as error:
         first = error.source.splitlines()[0]
         return f"cell {error.exec_count} ({first}) failed: {error.ename}: {error.evalue}"
@@ -120,17 +119,19 @@ def stop(signum, frame):
 
 def main(argv=None):
     parameters, options = parse_arguments(argv)
-    options["stdout_file"] = sys.stdout if options.pop("log_output") else None
     try:
         run_id = os.environ.get("MLFLOW_RUN_ID") or helpers.open_run()
     except OSError as error:
         say(str(error))
         return 1
     notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-"), NOTEBOOK.name)
-    failure, status = "stopped", "KILLED"
+    failure, status = "stopped", "FAILED"
     try:
         failure = execute(notebook, parameters, options)
         status = "FAILED" if failure else "FINISHED"
+    except SystemExit:
+        status = "KILLED"
+        raise
     finally:
         # First, since nothing can be said any more when the terminal is gone.
         run = finish(run_id, status, notebook)
@@ -141,7 +142,6 @@ def main(argv=None):
     print(run.data.tags.get("mlflow.note.content", "The notebook gave the run no description."))
     name = repr(parameters["registered_model_name"])
     print(f"Next: make ui shows run {run.info.run_id}; make serve MODEL={name} serves the champion.")
-    return 0
 
 
 if __name__ == "__main__":

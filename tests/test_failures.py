@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import nbformat
 import pytest
 from conftest import notebook_of, runs, shorten, wait
 
@@ -44,6 +45,19 @@ def test_failures_by_hand(project, run, tmp_path, cell, options, line):
     notebook = notebook_of(client, failed, tmp_path)
     text = "".join(output.get("text", "") for code in notebook.cells for output in code.get("outputs", []))
     assert "before 1, 10, 100 none, l2" in text and "after" not in text
+
+
+def test_a_failure_that_nobody_foresaw(project, run):
+    """It ends in a traceback, and the run is FAILED: nobody killed it."""
+    shorten(project)
+    path = project / "notebooks" / "02_pipeline_training.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.metadata["kernelspec"] = {"name": "gone", "display_name": "Gone", "language": "python"}
+    nbformat.write(notebook, path)
+    done = run(sys.executable, "run_notebook.py")
+    assert done.returncode == 1 and "NoSuchKernel" in done.stderr
+    _, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
 
 
 def test_failure_by_mlflow_run(project, run, tmp_path):

@@ -11,12 +11,11 @@ from onet_gwa import SEED
 from onet_gwa_model import AtLeastOneLabelClassifier, at_least_one, terms
 
 
-def make_model(C=10.0, memory=None):
+def make_model(C=10.0):
     """Return the unfitted Pipeline from a DataFrame with a Task column to columns of 0 and 1, one a label.
 
     It selects the column; a vectorizer that were given the DataFrame would read the column's *name*. `terms`
-    are counted and weighted by TF-IDF, and each label gets a logistic regression. `memory` is `Pipeline`'s:
-    a folder in which what was fitted before the classifier is kept for the next candidate.
+    are counted and weighted by TF-IDF, and each label gets a logistic regression.
     """
     counts = CountVectorizer(analyzer=terms, dtype=np.float32)
     regression = LogisticRegression(
@@ -27,8 +26,7 @@ def make_model(C=10.0, memory=None):
             ("counts", ColumnTransformer([("terms", counts, "Task")])),
             ("weights", TfidfTransformer(sublinear_tf=True)),
             ("classifier", AtLeastOneLabelClassifier(regression)),
-        ],
-        memory=memory,
+        ]
     )
 
 

@@ -24,6 +24,8 @@ from sklearn.utils.multiclass import is_multilabel
 from sklearn.utils.validation import validate_data
 
 WORD = r"\w\w+"
+# What makes a text a sentence, two letters in a row: digits and underscores are no words.
+LETTERS = r"[^\W\d_]{2}"
 TRUSTED_TYPES = ["onet_gwa_model.AtLeastOneLabelClassifier", "onet_gwa_model.terms"]
 
 
@@ -189,7 +191,7 @@ class Labeler:
         from mlflow.exceptions import MlflowException
 
         for row, text in enumerate(X["Task"], 1):
-            if not isinstance(text, str) or not re.search(WORD, text):
+            if not isinstance(text, str) or not re.search(LETTERS, text):
                 value = textwrap.shorten(repr(text), 60)
                 raise MlflowException.invalid_parameter_value(
                     f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"

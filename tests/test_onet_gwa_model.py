@@ -161,7 +161,7 @@ def test_no_rows(loaded):
         assert list(answer.columns)[:3] == ["GWA", "name", "probability"] and len(answer) == 0
 
 
-@pytest.mark.parametrize("value", [None, "", " \n", "a !", 5, ["Drive."]])
+@pytest.mark.parametrize("value", [None, "", " \n", "a !", "12 345", "____", "4 1_0", 5, ["Drive."]])
 def test_a_value_without_words_is_refused(loaded, value):
     with pytest.raises(
         MlflowException, match=r"^row 2: Task .* is not a text with words in it; send"

@@ -8,6 +8,7 @@ from sklearn.metrics import (
     jaccard_score,
     precision_recall_fscore_support,
 )
+from sklearn.utils import check_array, check_consistent_length
 
 from onet_gwa import ROOT, SEED
 
@@ -36,9 +37,11 @@ def bootstrap_interval(y_true, y_pred, n_draws=1000):
     """Return the 95 % interval of the micro-F1, a pair of floats, by drawing rows with replacement.
 
     `y_true` and `y_pred` have the shape (n, n_labels) (percentile bootstrap: B. Efron and R. Tibshirani, An
-    Introduction to the Bootstrap, 1993).
+    Introduction to the Bootstrap, 1993). Raises scikit-learn's ValueError for other shapes and for no rows.
     """
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    # As numbers: the sum of two truth values would be one.
+    y_true, y_pred = check_array(y_true, dtype=int), check_array(y_pred, dtype=int)
+    check_consistent_length(y_true, y_pred)
     hits, named = (y_true * y_pred).sum(axis=1), (y_true + y_pred).sum(axis=1)
     rng = np.random.default_rng(SEED)
     draws = (rng.integers(len(y_true), size=len(y_true)) for _ in range(n_draws))

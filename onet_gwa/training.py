@@ -6,6 +6,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_X_y
 
 from onet_gwa import SEED
 from onet_gwa_model import AtLeastOneLabelClassifier, at_least_one, terms
@@ -70,9 +71,9 @@ def calibrate(decision, y):
     curve is that of beta calibration (M. Kull, T. Silva Filho and P. Flach, "Beta calibration", 2017), one for
     all labels: a slope below even odds, one above, and an offset. Where it would not rise, both slopes are the
     same (J. Platt, "Probabilistic outputs for support vector machines", 1999). The threshold, a multiple of 0.01,
-    has the highest micro-F1 with at least one label a row.
+    has the highest micro-F1 with at least one label a row. Raises scikit-learn's ValueError for other shapes.
     """
-    decision, y = np.asarray(decision), np.asarray(y)
+    decision, y = check_X_y(decision, y, multi_output=True, ensure_all_finite=False)
     # A label that all rows of a fold or none have is certain there, and says nothing about the slopes.
     known = np.isfinite(decision)
     curve = LogisticRegression(C=np.inf).fit(_two_sides(decision[known]), y[known])

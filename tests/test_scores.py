@@ -50,6 +50,19 @@ def test_bootstrap_interval():
     assert one == pytest.approx([f1_score(y_true[rows], y_pred[rows], average="micro")] * 2)
 
 
+def test_bootstrap_interval_of_truth_values():
+    """Their sum is at most one, which made an interval of 2.0."""
+    y_true = RNG.integers(2, size=(50, 4)).astype(bool)
+    assert helpers.bootstrap_interval(y_true, y_true, n_draws=9) == (1, 1)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_bootstrap_interval_of_other_rows(rows):
+    """NumPy would spread one row over all."""
+    with pytest.raises(ValueError, match=r"0 sample\(s\)|inconsistent numbers of samples: \[50, 1\]"):
+        helpers.bootstrap_interval(np.ones((50, 4)), np.ones((rows, 4)))
+
+
 def test_reliability():
     probability = np.array([[0.1, 0.9], [0.3, 0.01], [0.5, 0.7], [0.02, 0.015]])
     y_true = np.array([[0, 1], [1, 1], [0, 1], [1, 1]])

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from scipy.special import expit, log_expit
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV, ParameterGrid
@@ -27,6 +28,23 @@ def test_the_pipeline_reads_the_column_and_not_its_name(data):
     } == set(terms)
     with pytest.raises(ValueError, match="Task"):
         model.predict(X.rename(columns={"Task": "Text"}))
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array, lambda y: y.to_numpy().tolist()])
+def test_y_need_not_be_a_table(data, form):
+    """Then labels are numbered, which is enough for columns of 0 and 1, and the answers are the same."""
+    X, y = data[0].head(300), data[1].head(300)
+    model = helpers.make_model().fit(X, form(y))
+    assert np.array_equal(model.predict_proba(X), helpers.make_model().fit(X, y).predict_proba(X))
+    assert list(model.classes_) == list(range(37))
+    [[*words]] = helpers.reasons(model, "Drive the snow tractor.", [18])
+    assert words == helpers.reasons(helpers.make_model().fit(X, y), "Drive the snow tractor.", ["4A3a4"])[0]
+
+
+@pytest.mark.parametrize("rows", [299, 301])
+def test_y_of_other_rows(data, rows):
+    with pytest.raises(ValueError, match=rf"inconsistent numbers of samples: \[300, {rows}\]"):
+        helpers.make_model().fit(data[0].head(300), data[1].head(rows))
 
 
 def test_fitting_twice_gives_the_same_model(data):
@@ -114,6 +132,13 @@ def test_the_calibration_finds_the_curve_and_the_threshold():
     model = helpers.make_model()
     model["classifier"].set_params(**found)
     assert model.get_params()["classifier__threshold"] == found["threshold"] == round(found["threshold"], 2)
+
+
+def test_the_calibration_of_other_rows():
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[9, 8\]"):
+        helpers.calibrate(np.zeros((9, 3)), np.zeros((8, 3)))
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        helpers.calibrate(np.zeros((0, 3)), np.zeros((0, 3)))
 
 
 def test_a_curve_that_would_fall_gets_one_slope():

@@ -1,5 +1,4 @@
-"""What travels with the model, and all that it needs: how a statement becomes terms, terms become labels, and
-labels become an answer.
+"""What travels with the model: how a statement becomes terms, terms become labels, and labels an answer.
 
 MLflow puts this file beside the model and imports it where the model is loaded. So it imports nothing else of
 the project, and has a name that no other project has. skops refuses to rebuild what is not in `TRUSTED_TYPES`.
@@ -21,11 +20,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import is_multilabel
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 WORD = r"\w\w+"
-# What makes a text a sentence, two letters in a row: digits and underscores are no words.
-LETTERS = r"[^\W\d_]{2}"
+LETTERS = r"[^\W\d_²³¹¼-¾⁰-₉⅐-↉①-⓿❶-➓]{2}"  # What a sentence has: digits and underscores are no words.
 TRUSTED_TYPES = ["onet_gwa_model.AtLeastOneLabelClassifier", "onet_gwa_model.terms"]
 
 
@@ -88,7 +86,7 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
             return super().fit(X, y)
         X, Y = validate_data(self, X, y, accept_sparse="csr", multi_output=True)
         X, Y = X.sorted_indices() if issparse(X) else X, Y.toarray() if issparse(Y) else Y
-        varies, self.intercept_ = Y.min(axis=0) != Y.max(axis=0), np.where(Y[0] == 1, np.inf, -np.inf)
+        varies, self.intercept_ = Y.min(axis=0) != Y.max(axis=0), np.where(Y[0] > 0, np.inf, -np.inf)
         # float32, by columns: a prediction reads the rows of the transpose, and need not copy them.
         coef = np.zeros((Y.shape[1], X.shape[1]), np.float32, order="F")
         if varies.any():
@@ -124,16 +122,17 @@ def contributions(pipeline, statement, codes):
     """Return what each term of a statement adds to the log-odds of labels: a DataFrame (n_terms, n_codes).
 
     Terms that the model has never seen are left out. Together with a label's intercept, a column sums up to the
-    pipeline's decision function for the statement.
+    pipeline's decision function for the statement. Raises ValueError for a code that is not one of its labels.
     """
     weights = pipeline[:-1].transform(pd.DataFrame({"Task": [statement]})).toarray()[0]
     vectorizer = pipeline["counts"].named_transformers_["terms"]
     vocabulary, found = vectorizer.vocabulary_, vectorizer.build_analyzer()(statement)
     known = [term for term in dict.fromkeys(found) if term in vocabulary]
     columns = [vocabulary[term] for term in known]
-    classifier = pipeline["classifier"]
-    rows = [list(classifier.classes_).index(code) for code in codes]
-    votes = classifier.coef_[np.ix_(rows, columns)] * weights[columns]
+    if unknown := [code for code in codes if code not in pipeline.classes_]:
+        raise ValueError(f"codes: {unknown} are not among the model's labels, {pipeline.classes_.tolist()}")
+    rows = [list(pipeline.classes_).index(code) for code in codes]
+    votes = pipeline["classifier"].coef_[np.ix_(rows, columns)] * weights[columns]
     return pd.DataFrame(votes.T, index=known, columns=codes)
 
 
@@ -164,38 +163,44 @@ def label(names, classes, probability, threshold=0.5):
     """
     chosen = at_least_one(probability, threshold)
     orders = [[k for k in np.argsort(-row, kind="stable") if on[k]] for row, on in zip(probability, chosen)]
-    return pd.DataFrame(
-        {
-            "GWA": [[str(classes[k]) for k in order] for order in orders],
-            "name": [[str(names[classes[k]]) for k in order] for order in orders],
-            "probability": [
-                [round(float(row[k]), 4) for k in order] for row, order in zip(probability, orders)
-            ],
-        }
-    )
+    codes = [[str(classes[k]) for k in order] for order in orders]
+    said = [[str(names[classes[k]]) for k in order] for order in orders]
+    rounded = [[round(float(row[k]), 4) for k in order] for row, order in zip(probability, orders)]
+    return pd.DataFrame({"GWA": codes, "name": said, "probability": rounded})
+
+
+def complaints(X):
+    """Yield what keeps a table from being answered by `Labeler`, a line each that names a row, counted from 1."""
+    # Of what stands before a comma too many in CSV pandas makes an index; after the comma there is a blank.
+    cut = X.index.dtype.kind in "Ob" or all(str(text)[:1].isspace() for text in X["Task"])
+    if len(X) and cut and set(X.index.names) == {None} and not isinstance(X.index, pd.RangeIndex):
+        value = textwrap.shorten(repr(str(X.index[0])), 60)
+        yield f"row 1: {value} is before Task; in CSV quote a sentence with a comma, else leave the index out"
+    for row, text in enumerate(X["Task"], 1):
+        if not isinstance(text, str) or not re.search(LETTERS, text):
+            value = textwrap.shorten(repr(text), 60)
+            yield f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"
 
 
 class Labeler:
     """What is served: `predict` takes a DataFrame (n, 1) with a Task column and returns `label`'s n rows.
 
     With the parameter `reasons` a further column has, for each label, the words that spoke most for it. Raises
-    MlflowException, which a server answers with status 400 and its message, for a value that is not a text or
-    has no word in it. Of any other exception the server would send the stack trace.
+    MlflowException, which a server answers with status 400 and its message, for the first of `complaints`; of
+    others it would send the stack trace. A pipeline of other labels raises ValueError when one is made.
     """
 
     def __init__(self, pipeline, names):
-        self.pipeline = pipeline
-        self.names = names
+        check_is_fitted(pipeline)
+        if not hasattr(pipeline["classifier"], "coef_") or set(pipeline.classes_) - set(names.keys()):
+            raise ValueError(f"pipeline: fitted to {pipeline.classes_[:3].tolist()} …; use the y of `to_X_y`")
+        self.pipeline, self.names = pipeline, names
 
     def predict(self, X, params=None):
         from mlflow.exceptions import MlflowException
 
-        for row, text in enumerate(X["Task"], 1):
-            if not isinstance(text, str) or not re.search(LETTERS, text):
-                value = textwrap.shorten(repr(text), 60)
-                raise MlflowException.invalid_parameter_value(
-                    f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"
-                )
+        for complaint in complaints(X):
+            raise MlflowException.invalid_parameter_value(complaint)
         classifier = self.pipeline["classifier"]
         # scikit-learn refuses a table without rows.
         probability = self.pipeline.predict_proba(X) if len(X) else np.empty((0, len(classifier.classes_)))
@@ -217,21 +222,20 @@ def save(pipeline, labels, folder):
     """
     import skops.io
 
-    folder = Path(folder)
-    folder.mkdir()
+    Path(folder).mkdir()
     counts = copy(pipeline["counts"])
     [(name, vectorizer, column)] = counts.transformers_
     vocabulary = vectorizer.get_feature_names_out().astype(str)
     counts.transformers_ = [(name, clone(vectorizer).set_params(vocabulary=vocabulary), column)]
     written = Pipeline([("counts", counts), *pipeline.steps[1:]])
-    skops.io.dump(written, folder / "pipeline.skops", compression=zipfile.ZIP_DEFLATED, compresslevel=1)
-    labels.to_csv(folder / "labels.csv")
+    skops.io.dump(written, f"{folder}/pipeline.skops", compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+    labels.to_csv(f"{folder}/labels.csv")
 
 
 def _load_pyfunc(folder):
     """Return the `Labeler` of a folder made by `save`; MLflow calls this to load the model."""
     import skops.io
 
-    pipeline = skops.io.load(Path(folder) / "pipeline.skops", trusted=TRUSTED_TYPES)
-    labels = pd.read_csv(Path(folder) / "labels.csv", index_col="code", dtype=str, keep_default_na=False)
+    pipeline = skops.io.load(f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
+    labels = pd.read_csv(f"{folder}/labels.csv", index_col="code", dtype=str, keep_default_na=False)
     return Labeler(pipeline, labels["name"])

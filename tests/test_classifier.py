@@ -118,6 +118,14 @@ def test_labels_that_all_rows_or_none_have(varying):
         np.testing.assert_allclose(probability[:, k], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("no, yes", [(0, 2), (-1, 1), (False, True)])
+def test_other_pairs_of_values(no, yes):
+    """The larger one is the label, in a column that is all of it as well."""
+    y = np.column_stack([Y, np.ones(len(Y), int), np.zeros(len(Y), int)])
+    model = classifier().fit(X, np.where(y, yes, no))
+    np.testing.assert_allclose(model.predict_proba(X), classifier().fit(X, y).predict_proba(X), atol=1e-4)
+
+
 @pytest.mark.parametrize("y", [Y @ [1, 2, 4, 8] % 3, Y[:, 0], np.array(list("abc"))[Y @ [1, 2, 4, 8] % 3]])
 def test_any_other_y_is_the_parents(y):
     model, parent = classifier(threshold=0.9).fit(X, y), OneVsRestClassifier(regression()).fit(X, y)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from mlflow.exceptions import MlflowException
 
 import helpers
 import onet_gwa_model
@@ -161,13 +160,12 @@ def test_no_rows(loaded):
         assert list(answer.columns)[:3] == ["GWA", "name", "probability"] and len(answer) == 0
 
 
-@pytest.mark.parametrize("value", [None, "", " \n", "a !", "12 345", "____", "4 1_0", 5, ["Drive."]])
-def test_a_value_without_words_is_refused(loaded, value):
-    with pytest.raises(
-        MlflowException, match=r"^row 2: Task .* is not a text with words in it; send"
-    ) as error:
-        loaded.predict(pd.DataFrame({"Task": ["Drive the snow tractor.", value]}, dtype=object))
-    assert error.value.error_code == "INVALID_PARAMETER_VALUE"
+def test_reasons_for_unknown_codes(model):
+    for function in (helpers.contributions, helpers.reasons):
+        with pytest.raises(
+            ValueError, match=r"^codes: \['x', 0\] are not among the model's labels, \['4A1a1', "
+        ):
+            function(model, "Drive the snow tractor.", ["4A3a4", "x", 0])
 
 
 def test_skops_round_trip(model, loaded, tmp_path):

@@ -1,23 +1,19 @@
-"""The champion behind a real scoring server, and in processes that know nothing of the project."""
+"""The champion behind a real scoring server."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-from importlib.metadata import version
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import requests
-from conftest import SHARED, make_command, wait
+from conftest import SHARED
 from sklearn.model_selection import cross_validate
 
 import helpers
-from onet_gwa.servers import _answers
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +49,7 @@ def address(champion):
 
 
 def ask(address, body, content_type="application/json"):
-    text = body if isinstance(body, str) else json.dumps(body)
+    text = json.dumps(body) if isinstance(body, (dict, list)) else body
     headers = {"Content-Type": content_type}
     return requests.post(f"http://{address}/invocations", text, headers=headers, timeout=60)
 
@@ -144,6 +140,88 @@ def test_bad_requests(address, body, message):
     assert message in response.json()["message"] and "stack_trace" not in response.json()
 
 
+CUT = "is before Task; in CSV quote a sentence with a comma, else leave the index out"
+
+
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        ("Task\nWash the car, then dry it.\n", f"row 1: 'Wash the car' {CUT}"),
+        ("Task\r\nWash, rinse, and dry.\r\n", f"row 1: \"('Wash', ' rinse')\" {CUT}"),
+        ("Task\nWash the car, then dry it.\nDrive.\n", f"row 1: 'Wash the car' {CUT}"),
+        ("Task\nDrive.\nWash the car, then dry it.\n", "Expected 1 fields in line 3, saw 2"),
+        ("Task,SOC\nWash the car, then dry it.,53\n", f"row 1: 'Wash the car' {CUT}"),
+        ("SOC,Task\n0,Wash the car, then dry it.\n", f"row 1: '0' {CUT}"),
+        ("Task,\nWash the car, dry it, wax it.\n", f"row 1: 'Wash the car' {CUT}"),
+        ("Task\n5, 6 and 7 are to be washed\n", f"row 1: '5' {CUT}"),
+        ("Task\nDrive.,\n", f"row 1: 'Drive.' {CUT}"),
+        ('Task\nSay "hello, you" to them.\n', f"row 1: 'Say \"hello' {CUT}"),
+        ("Task\n'Wash the car, then dry it.'\n", f'row 1: "\'Wash the car" {CUT}'),
+        ('Task\n"Wash the car.\n', "EOF inside string"),
+        ("Drive the snow tractor.\n", "Model is missing inputs ['Task']"),
+        ("Task;SOC\nDrive.;53\n", "Model is missing inputs ['Task']"),
+        ("Task\nNA\n", "row 1: Task nan is not a text"),
+        ("", "No columns to parse"),
+        ("Task\nPrépare du café\n".encode("latin-1"), "Ensure that input is a valid UTF-8 encoded string"),
+    ],
+    ids=str,
+)
+def test_bad_csv(address, body, message):
+    """What pandas cannot read brings MLflow's stack trace with it; what the model refuses does not."""
+    response = ask(address, body, "text/csv")
+    assert response.status_code == 400 and message in response.json()["message"]
+    assert "stack_trace" not in response.json() or "Failed to parse input" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["\ufeffTask\n{}\n", "Task\r\n{}\r\n", 'Task\n"{}"', "Task,\n{},\n", ",Task\n7,{}\n", "Task\n\n{}\n\n"],
+    ids=repr,
+)
+def test_other_csv(champion, address, body):
+    response = ask(address, body.format(TASK), "text/csv")
+    assert response.json() == {"predictions": expected(champion, [TASK])}
+    assert ask(address, "Task\n", "text/csv").json() == {"predictions": []}
+
+
+ODD = [
+    "Drive \0 it",
+    "قيادة الجرار",
+    "Drive 🚜",
+    "\u202eevirD",
+    "İSTANBUL ẞtraße",
+    "驾驶拖拉机",
+    "w" * 10**6,
+    "dry it " * 10**5,
+]
+
+
+@pytest.mark.parametrize(
+    "text", [*ODD, "\ud800", "Drive \ud800 it", "...", "😀😀", "\0", True, {"a": {"b": TASK}}]
+)
+@pytest.mark.parametrize("form", ["records", "split", "inputs"])
+def test_odd_texts(address, form, text):
+    """An answer, or a message; a surrogate without its other half is no character, and MLflow refuses it."""
+    body = {
+        "records": {"dataframe_records": [{"Task": text}]},
+        "split": {"dataframe_split": {"index": [7], "columns": ["Task"], "data": [[text]]}},
+        "inputs": {"inputs": [text]},
+    }[form]
+    response = ask(address, {**body, "params": {"reasons": True}})
+    assert "stack_trace" not in response.json()
+    if text in ODD:
+        assert response.status_code == 200 and len(response.json()["predictions"]) == 1
+    elif form != "inputs" or isinstance(text, str):
+        assert response.status_code == 400
+
+
+def test_one_bad_row_of_many(address):
+    response = ask(address, {"inputs": {"Task": [TASK] * 9999 + ["12 345"]}})
+    assert (
+        response.status_code == 400 and "row 10000: Task '12 345' is not a text" in response.json()["message"]
+    )
+
+
 def test_bad_content_type(address):
     assert ask(address, "x", "text/plain").status_code == 415
 
@@ -168,82 +246,3 @@ def test_what_the_readme_shows(address):
     done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True)
     answer = re.search(r"^\{\"predictions.*$", readme, re.MULTILINE)[0]
     assert json.loads(done.stdout) == json.loads(answer)
-
-
-def test_make_serve(champion, project):
-    command = make_command(project, "serve", "PORT=5996")
-    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        wait(lambda: process.poll() is not None or _answers(5996, "/ping"), 120)
-        assert ask("127.0.0.1:5996", {"inputs": [TASK]}).json()["predictions"] == expected(champion, [TASK])
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(timeout=60)
-
-
-def test_what_travels_with_the_model(champion):
-    """One model, with one file of ours and what it needs; nothing that has to be unpickled."""
-    info = mlflow.models.get_model_info("models:/onet-gwa@champion")
-    assert set(info.flavors) == {"python_function"} and info.saved_input_example_info
-    flavor = info.flavors["python_function"]
-    assert flavor["loader_module"] == "onet_gwa_model"
-    folder = mlflow.artifacts.download_artifacts("models:/onet-gwa@champion")
-    files = {
-        os.path.relpath(os.path.join(base, name), folder)
-        for base, _, names in os.walk(folder)
-        for name in names
-    }
-    assert {name for name in files if name.endswith(".py")} == {"code/onet_gwa_model.py"}
-    assert {"data/model/pipeline.skops", "data/model/labels.csv"} <= files
-    assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))]
-    needed = [line for line in open(f"{folder}/requirements.txt").read().split() if line]
-    assert needed == helpers.requirements() and f"skops=={version('skops')}" in needed
-
-
-ANSWER = (
-    "import json, sys; assert 'onet_gwa_model' not in sys.modules; {before}; import mlflow, pandas\n"
-    "model = mlflow.pyfunc.load_model('models:/onet-gwa@champion')\n"
-    "table = pandas.DataFrame({{'Task': ['Drive the snow tractor.', 'Repair a leaking pump.']}})\n"
-    "plain, more = model.predict(table), model.predict(table, params={{'reasons': True}})\n"
-    "assert list(more.columns) == [*plain.columns, 'reasons']; {after}\n"
-    "print(json.dumps(plain.to_dict('records')))"
-)
-
-
-def answered(folder, *options, before="pass", after="pass"):
-    """What the champion answers in a new process in `folder`, which must not write anything on stderr."""
-    done = subprocess.run(
-        [sys.executable, *options, "-c", ANSWER.format(before=before, after=after)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_beside_foreign_files_of_our_names(champion, tmp_path):
-    """The project of whoever loads the model has a helpers.py and a package onet_gwa of its own."""
-    (tmp_path / "helpers.py").write_text("whose = 'theirs'\n")
-    (tmp_path / "onet_gwa").mkdir()
-    (tmp_path / "onet_gwa" / "__init__.py").write_text("whose = 'theirs'\n")
-    same = "import helpers, onet_gwa; assert helpers.whose == onet_gwa.whose == 'theirs'"
-    answer = answered(tmp_path, before=same, after=same)
-    assert answer == expected(champion, [TASK, "Repair a leaking pump."])
-    # They need not have been imported before.
-    assert answered(tmp_path, after=same) == answer
-
-
-@pytest.mark.parametrize("option", ["-P", "-I"])
-def test_without_the_project(champion, tmp_path, option):
-    """In an empty folder; what is needed is the model and the packages in its requirements."""
-    absent = (
-        "from importlib.util import find_spec; "
-        "assert not [n for n in ('helpers', 'onet_gwa', 'onet_gwa_model') if find_spec(n)]"
-    )
-    loaded = (
-        "assert not [n for n in sys.modules if n == 'helpers' or n.split('.')[0] == 'onet_gwa']; "
-        "assert '/code/' in sys.modules['onet_gwa_model'].__file__"
-    )
-    answer = answered(tmp_path, option, before=absent, after=loaded)
-    assert answer == expected(champion, [TASK, "Repair a leaking pump."])

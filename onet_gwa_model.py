@@ -5,6 +5,7 @@ the project, and has a name that no other project has. skops refuses to rebuild 
 """
 
 import re
+import sys
 import textwrap
 import zipfile
 from collections import defaultdict
@@ -24,6 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 WORD = r"\w\w+"
 LETTERS = r"[^\W\d_²³¹¼-¾⁰-₉⅐-↉①-⓿❶-➓]{2}"  # What a sentence has: digits and underscores are no words.
+SOURCE = Path(__file__).read_bytes()
 TRUSTED_TYPES = ["onet_gwa_model.AtLeastOneLabelClassifier", "onet_gwa_model.terms"]
 
 
@@ -233,9 +235,16 @@ def save(pipeline, labels, folder):
 
 
 def _load_pyfunc(folder):
-    """Return the `Labeler` of a folder made by `save`; MLflow calls this to load the model."""
+    """Return to MLflow the `Labeler` of a folder made by `save`. Raises ValueError if its code is not this file."""
     import skops.io
 
+    code = Path(folder, "../../code", Path(__file__).name).resolve()
+    if code.exists() and code.read_bytes() != SOURCE:
+        # MLflow has put it there, where a child process would import it.
+        sys.path = [path for path in sys.path if Path(path).resolve() != code.parent]
+        raise ValueError(
+            f"{code}: other code, {__file__}, is loaded; use a new process, such as `mlflow models predict`"
+        )
     pipeline = skops.io.load(f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
     labels = pd.read_csv(f"{folder}/labels.csv", index_col="code", dtype=str, keep_default_na=False)
     return Labeler(pipeline, labels["name"])

@@ -2,6 +2,7 @@
 
 import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 import onet_gwa_model
 
@@ -16,19 +17,23 @@ def log_model(pipeline, labels, example):
     """Log a fitted pipeline to the active run as the model that is served; return MLflow's ModelInfo.
 
     `labels` is what `load_labels` returns. `example`, a DataFrame (n, 1) with a Task column, goes with the model
-    and gives its signature, in which the parameter `reasons` is off. The code is `onet_gwa_model.py` and the
-    data are those of its `save`, so that nothing has to be unpickled.
+    and gives its signature, in which the parameter `reasons` is off. The code is `onet_gwa_model.py` as it was
+    imported, and the data are those of its `save`, so that nothing has to be unpickled. Raises ValueError for a
+    pipeline that was not fitted to the labels.
     """
     import mlflow
 
     answer = onet_gwa_model.Labeler(pipeline, labels["name"]).predict(example)
     with tempfile.TemporaryDirectory() as parent:
         onet_gwa_model.save(pipeline, labels, f"{parent}/model")
+        # The file may have been edited since.
+        code = Path(parent, Path(onet_gwa_model.__file__).name)
+        code.write_bytes(onet_gwa_model.SOURCE)
         return mlflow.pyfunc.log_model(
             name="model",
             loader_module="onet_gwa_model",
             data_path=f"{parent}/model",
-            code_paths=[onet_gwa_model.__file__],
+            code_paths=[str(code)],
             signature=mlflow.models.infer_signature(example, answer, params={"reasons": False}),
             input_example=example,
             pip_requirements=requirements(),

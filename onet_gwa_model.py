@@ -173,6 +173,8 @@ def label(names, classes, probability, threshold=0.5):
 
 def complaints(X):
     """Yield what keeps a table from being answered by `Labeler`, a line each that names a row, counted from 1."""
+    if "Task" not in getattr(X, "columns", ()):
+        yield f"X: {type(X).__name__} without a column Task; give a DataFrame with one"
     # Of what stands before a comma too many in CSV pandas makes an index; after the comma there is a blank.
     cut = X.index.dtype.kind in "Ob" or all(str(text)[:1].isspace() for text in X["Task"])
     if len(X) and cut and set(X.index.names) == {None} and not isinstance(X.index, pd.RangeIndex):
@@ -242,9 +244,7 @@ def _load_pyfunc(folder):
     if code.exists() and code.read_bytes() != SOURCE:
         # MLflow has put it there, where a child process would import it.
         sys.path = [path for path in sys.path if Path(path).resolve() != code.parent]
-        raise ValueError(
-            f"{code}: other code, {__file__}, is loaded; use a new process, such as `mlflow models predict`"
-        )
+        raise ValueError(f"{code} is not the loaded {__file__}; use a new process (`mlflow models predict`)")
     pipeline = skops.io.load(f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
     labels = pd.read_csv(f"{folder}/labels.csv", index_col="code", dtype=str, keep_default_na=False)
     return Labeler(pipeline, labels["name"])

@@ -113,7 +113,8 @@ def test_another_versions_code_is_refused_in_the_same_process(champion):
     first, table = load(1), pd.DataFrame({"Task": [TASK]})
     before = first.predict(table)
     with pytest.raises(
-        ValueError, match="^[^\n]*onet_gwa_model.py: other code, [^\n]*, is loaded; use a new process[^\n]*$"
+        ValueError,
+        match="^[^\n]*code/onet_gwa_model.py is not the loaded [^\n]*; use a new process [^\n]*$",
     ):
         load(2)
     assert first.predict(table).equals(before) and load(1).predict(table).equals(before)
@@ -134,7 +135,7 @@ def test_two_versions_without_the_project(champion, tmp_path):
     [row] = expected(champion, [TASK])
     assert json.loads(done.stdout) == [round(p, 1) for p in row["probability"]] != row["probability"]
     assert done.returncode == 1 and "ValueError" in done.stderr.splitlines()[-1], done.stderr
-    assert "is loaded; use a new process" in done.stderr.splitlines()[-1]
+    assert "onet_gwa_model.py is not the loaded /" in done.stderr.splitlines()[-1]
 
 
 def test_commands_in_a_folder_of_another_version(champion, other, monkeypatch):

@@ -72,6 +72,12 @@ def test_an_index_of_numbers_or_times(labeler, index):
     assert labeler.predict(table.head(0).set_axis(pd.Index([], dtype=object))).empty
 
 
+@pytest.mark.parametrize("form", [list, pd.DataFrame.to_numpy, lambda X: X["Task"], pd.DataFrame.transpose])
+def test_no_table(labeler, form):
+    with pytest.raises(MlflowException, match="^X: .* without a column Task; give a DataFrame with one$"):
+        labeler.predict(form(QUESTIONS))
+
+
 @pytest.mark.parametrize("y", ["array", "codes", "other names", "nothing"])
 def test_a_pipeline_of_other_labels_is_refused(data, labels, y):
     """The answer has names, so the model must know its labels by code."""

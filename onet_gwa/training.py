@@ -16,7 +16,8 @@ def make_model(C=10.0):
     """Return the unfitted Pipeline from a DataFrame with a Task column to columns of 0 and 1, one a label.
 
     It selects the column; a vectorizer that were given the DataFrame would read the column's *name*. `terms`
-    are counted and weighted by TF-IDF, and each label gets a logistic regression.
+    are counted and weighted by TF-IDF, and each label gets a logistic regression. Anything else than such a
+    DataFrame, and one without rows, is refused by scikit-learn in its own words.
     """
     counts = CountVectorizer(analyzer=terms, dtype=np.float32)
     regression = LogisticRegression(

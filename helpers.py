@@ -32,9 +32,11 @@ from onet_gwa.scores import (
 from onet_gwa_model import Labeler, contributions, label, reasons
 
 # The run, the registry, the model that is served.
-from onet_gwa.tracking import MODEL_NAME, champion, connect, open_run, prepare_registration, register
+from onet_gwa.store import choose_experiment, connect, open_run
+from onet_gwa.registry import MODEL_NAME, champion, prepare_registration, register
 from onet_gwa.serving import log_model, requirements
 
-# What notebooks need besides: figures and servers.
+# What notebooks need besides: figures and servers; and the job, a kernel.
 from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server
+from onet_gwa.surroundings import keep_streams, kernel

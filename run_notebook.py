@@ -18,6 +18,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+# Python does this itself, unless PYTHONSAFEPATH is set.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import helpers
 
 NOTEBOOK = helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb"
@@ -36,6 +38,8 @@ def say(message):
 
 
 def refuse(message):
+    if message.startswith("unrecognized"):
+        message += f"; the parameters are {', '.join(PARAMETERS)}"
     say(message)
     sys.exit(2)
 
@@ -71,15 +75,19 @@ def print_title(cell, cell_index):
 
 def execute(output, parameters, options):
     """Run the notebook into the file `output`; return None, or what went wrong."""
+    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill import execute_notebook, inspect_notebook
     from papermill.exceptions import PapermillExecutionError
 
-    unknown = set(parameters) - set(inspect_notebook(str(NOTEBOOK)))
+    # papermill fills in what is between braces in a path.
+    source, output = (str(path).replace("{", "{{").replace("}", "}}") for path in (NOTEBOOK, output))
+    unknown = set(parameters) - set(inspect_notebook(source))
     if unknown:
         return f"{NOTEBOOK.name} sets no {', '.join(sorted(unknown))} in a cell tagged 'parameters'"
     try:
-        execute_notebook(NOTEBOOK, output, parameters, **options)
+        with helpers.kernel() as kernel:
+            execute_notebook(source, output, parameters, **kernel, **options)
     except PapermillExecutionError as error:
         first = error.source.splitlines()[0]
         return f"cell {error.exec_count} ({first}) failed: {error.ename}: {error.evalue}"
@@ -87,8 +95,10 @@ def execute(output, parameters, options):
         return f"a cell took longer than {options['timeout']} seconds; --timeout gives it more"
     except DeadKernelError:
         return "the kernel died; was there enough memory?"
+    except (RuntimeError, NoSuchKernel) as error:
+        return f"the kernel did not start: {error}"
     except (OSError, UnicodeError) as error:
-        return f"the executed notebook could not be written: {error}"
+        return f"the notebook could not be started, or written: {error}"
 
 
 def finish(run_id, status, notebook):
@@ -121,7 +131,7 @@ def main(argv=None):
     parameters, options = parse_arguments(argv)
     try:
         run_id = os.environ.get("MLFLOW_RUN_ID") or helpers.open_run()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         say(str(error))
         return 1
     notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-"), NOTEBOOK.name)
@@ -145,6 +155,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    helpers.keep_streams()
     for signum in STOPS:
         signal.signal(signum, stop)
     sys.exit(main())

@@ -97,6 +97,18 @@ def run(project):
     return functools.partial(run_in, project)
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The folder of a new store, to which MLflow points; one for a file's tests, since making it takes seconds."""
+    import helpers
+
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        helpers.connect()
+        yield folder
+
+
 def make_command(project, *arguments):
     """A `make` command for a copy of the project that takes the present environment for its own."""
     shutil.copy(ROOT / "Makefile", project)

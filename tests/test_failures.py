@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import nbformat
 import pytest
 from conftest import notebook_of, runs, shorten, wait
 
@@ -49,13 +48,9 @@ def test_failures_by_hand(project, run, tmp_path, cell, options, line):
 
 def test_a_failure_that_nobody_foresaw(project, run):
     """It ends in a traceback, and the run is FAILED: nobody killed it."""
-    shorten(project)
-    path = project / "notebooks" / "02_pipeline_training.ipynb"
-    notebook = nbformat.read(path, 4)
-    notebook.metadata["kernelspec"] = {"name": "gone", "display_name": "Gone", "language": "python"}
-    nbformat.write(notebook, path)
+    (project / "notebooks" / "02_pipeline_training.ipynb").write_text("<<<<<<< not JSON")
     done = run(sys.executable, "run_notebook.py")
-    assert done.returncode == 1 and "NoSuchKernel" in done.stderr
+    assert done.returncode == 1 and "NotJSONError" in done.stderr
     _, [failed] = runs(project)
     assert failed.info.status == "FAILED"
 
@@ -133,7 +128,10 @@ def test_bad_parameters(project, run, parameter, line):
         (["--C", "nan"], "C: 'nan' is not a positive, finite number"),
         (["--C="], "C: '' has an empty value"),
         (["--C=1", "--C"], "argument --C: expected one argument"),
-        (["--c", "1"], "unrecognized arguments: --c 1"),
+        (
+            ["--c", "1"],
+            "unrecognized arguments: --c 1; the parameters are C, penalty, data, labels, registered",
+        ),
         (["--penalty", "l1"], "penalty: 'l1' is neither 'none' nor 'l2'"),
         (["--data", "nowhere.csv"], "data: 'nowhere.csv' does not exist; give \"sample\""),
         (["--data", "onet:31"], "data: '31' is not an O*NET release"),
@@ -167,7 +165,7 @@ def test_a_name_that_cannot_be_written(project, run, tmp_path):
     shorten(project)
     done = run(sys.executable, "run_notebook.py", "--data", str(data))
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "run_notebook.py: the executed notebook could not be written: 'utf-8' codec" in done.stderr
+    assert "run_notebook.py: the notebook could not be started, or written: 'utf-8' codec" in done.stderr
     _, [failed] = runs(project)
     assert failed.info.status == "FAILED"
 
@@ -193,19 +191,9 @@ def test_a_notebook_without_the_parameters(project, run):
     )
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "http://127.0.0.1:9",
-        "sqlite:////no/such/folder/mlflow.db",
-        "sqlite:///data",
-        "sqlite:///MLproject",
-        "postgresql+nodriver://x",
-        "gopher://x",
-    ],
-)
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////no/such/folder/mlflow.db", "gopher://x"])
 def test_a_store_that_cannot_be_reached(project, run, uri):
     env = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     done = run(sys.executable, "run_notebook.py", **env)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("run_notebook.py: no run could be opened: ")
+    assert done.stderr.splitlines()[-1].startswith("run_notebook.py: MLFLOW_TRACKING_URI: ")

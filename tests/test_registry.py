@@ -1,8 +1,4 @@
-"""The store, and which model becomes the champion."""
-
-import os
-import subprocess
-import sys
+"""Which version of a registered model becomes the champion."""
 
 import mlflow
 import pandas as pd
@@ -14,16 +10,6 @@ LABELS = pd.DataFrame({"name": ["Lending", "Reading aloud"]}, index=pd.Index(["L
 
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """One for all tests, since making it takes seconds; each test has registered models of its own."""
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-        helpers.connect()
-        yield folder
 
 
 def log_a_model(tmp_path):
@@ -85,52 +71,3 @@ def test_other_labels_need_another_name(store):
         helpers.prepare_registration("library-tasks", other)
     assert "\n" not in str(error.value)
     helpers.prepare_registration("library-tasks-2", other)
-
-
-def test_a_run_for_another_process(store, monkeypatch):
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
-    try:
-        run_id = helpers.open_run()
-        assert os.environ["MLFLOW_RUN_ID"] == run_id and mlflow.active_run() is None
-        run = mlflow.get_run(run_id)
-        assert run.info.status == "RUNNING"
-        assert mlflow.get_experiment(run.info.experiment_id).name == "onet-gwa"
-    finally:
-        os.environ.pop("MLFLOW_RUN_ID", None)
-        os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
-
-
-def test_a_store_that_cannot_be_written(store, tmp_path, monkeypatch):
-    uri = mlflow.get_tracking_uri()
-    (tmp_path / "mlflow.db").write_text("This is not a database, and long enough to be read as one." * 20)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    try:
-        with pytest.raises(
-            OSError, match="mlflow.db: file is not a database; name a store that can be written"
-        ):
-            helpers.connect()
-    finally:
-        mlflow.set_tracking_uri(uri)
-
-
-def test_artifacts_are_beside_the_database(store, monkeypatch):
-    monkeypatch.chdir(helpers.ROOT / "notebooks")
-    assert mlflow.get_experiment("0").artifact_location == str(store / "mlruns" / "0")
-
-
-@pytest.mark.parametrize(
-    "variable", [{}, {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}], ids=["unset", "relative"]
-)
-def test_the_store_is_in_the_root(project, variable):
-    code = (
-        "import sys; sys.path.insert(0, '..'); import helpers, mlflow; "
-        "helpers.connect(); print(mlflow.get_tracking_uri())"
-    )
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(project), **variable}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, cwd=project / "notebooks", env=env, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == f"sqlite:///{project / 'mlflow.db'}" and done.stderr == ""
-    assert (project / "mlflow.db").exists() and not (project / "notebooks" / "mlflow.db").exists()

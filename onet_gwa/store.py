@@ -1,0 +1,180 @@
+"""MLflow's store: where runs go, and the run that the job is."""
+
+import contextlib
+import gc
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+
+from onet_gwa import ROOT
+
+
+def connect():
+    """Point MLflow at the store: MLFLOW_TRACKING_URI, else `mlflow.db` in the project's root.
+
+    A relative path to a SQLite database starts at the root, wherever the notebook is. Its artifacts go
+    into `mlruns` beside the database. What is started from here finds this environment's commands first.
+    Raises OSError, with the reason, where the store cannot be used, and ValueError for an address that is none,
+    or that MLflow cannot take.
+    """
+    if "error" in os.environ.get("PYTHONWARNINGS", ""):
+        raise ValueError(
+            "PYTHONWARNINGS: MLflow warns when it is imported, which 'error' would forbid; unset it"
+        )
+    # MLflow takes an empty variable for a value.
+    for name in [name for name, value in os.environ.items() if name.startswith("MLFLOW_") and not value]:
+        del os.environ[name]
+    import mlflow
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # MLflow reports its progress on stderr, where a notebook shows it in red; warnings stay.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    folder, dialect = ROOT, re.split("[+:]", uri)[0]
+    if dialect == "sqlite":
+        uri, folder = _sqlite(uri)
+    mlflow.set_tracking_uri(uri)
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    # A notebook's kernel may have been started without activating its environment.
+    commands, path = str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)
+    if path.split(os.pathsep)[0] != commands:
+        os.environ["PATH"] = os.pathsep.join([commands, path])
+    # MLflow would put the artifacts, too, into the working directory.
+    with contextlib.chdir(folder), _alone_in(folder):
+        if dialect in DATABASE_ENGINES:
+            _need_database(uri)
+        try:
+            experiment = mlflow.get_experiment("0")
+        except (mlflow.MlflowException, SQLAlchemyError) as error:
+            raise OSError(f"{_plain(uri)}: {error}") from error
+    if dialect == "sqlite":
+        _need_artifacts(experiment.artifact_location, folder)
+    # Without this, a process takes another 1 to 2 s to end: Python looks several times through all objects.
+    gc.freeze()
+
+
+def _sqlite(uri):
+    """Return the address of a SQLite database with an absolute path, and the folder that the database is in."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        url = None
+    if not (url and url.database) or url.database.startswith((":memory:", "file:")):
+        raise ValueError(f"MLFLOW_TRACKING_URI: {uri!r} names no file; write for example sqlite:///mlflow.db")
+    path = ROOT / url.database
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"MLFLOW_TRACKING_URI: there is no folder {path.parent}; make it, or name another"
+        )
+    # Addresses are decoded; and MLflow writes the folder into its SQL as Python writes a text.
+    address = f"sqlite:///{path}"
+    if make_url(address).database != str(path) or repr(str(path))[1:-1] != str(path):
+        raise ValueError(
+            f"MLFLOW_TRACKING_URI: MLflow cannot use {str(path)!r}; name a store in a folder without '%', '?', "
+            "backslashes, both kinds of quotes and control characters, such as sqlite:////tmp/mlflow.db"
+        )
+    return address + uri[len(uri.partition("?")[0]) :], path.parent
+
+
+@contextlib.contextmanager
+def _alone_in(folder):
+    """Wait until no other process of this project is here: two that make a store's tables at once both fail."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _need_database(uri):
+    """Raise OSError for a database that cannot be reached, or written; MLflow would try again for minutes."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        engine = create_engine(uri)
+        with engine.connect() as connection:
+            if engine.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA busy_timeout = 30000")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        engine.dispose()
+    # An ImportError comes of a driver that is not installed, a TypeError of an option that it does not have.
+    except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise OSError(f"{_plain(uri)}: {reason}; name a store that can be written") from error
+
+
+def _plain(uri):
+    """Return how messages call a store: its variable and its address, without a password."""
+    return f"MLFLOW_TRACKING_URI: {re.sub('//[^/]*@', '//', uri)}"
+
+
+def _need_artifacts(location, folder):
+    """Raise FileNotFoundError where a database was moved or copied away from the artifacts of its runs.
+
+    MLflow notes the absolute folder of an experiment's artifacts, and would go on writing there.
+    """
+    place = Path(location).parent.parent
+    if location.startswith("/") and place.resolve() != folder.resolve():
+        if (folder / "mlruns").exists() or not place.exists():
+            raise FileNotFoundError(
+                f"MLFLOW_TRACKING_URI: the store in {folder} was made in {place}, where MLflow still puts its "
+                "artifacts; move it back, or begin a new one, such as sqlite:///new.db"
+            )
+
+
+def choose_experiment():
+    """Return the name of the experiment: MLFLOW_EXPERIMENT_NAME, else "onet-gwa"; make it where it is absent.
+
+    MLflow makes it, too, when a run begins, and fails where another process has just made it.
+    """
+    import mlflow
+
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
+    create(mlflow.create_experiment, name)
+    return name
+
+
+def open_run():
+    """Open a run for another process, which finds its id in MLFLOW_RUN_ID and resumes it; return the id.
+
+    It is in the experiment of MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. Raises OSError and
+    ValueError as `connect` does.
+    """
+    connect()
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        if "MLFLOW_EXPERIMENT_ID" not in os.environ:
+            os.environ["MLFLOW_EXPERIMENT_NAME"] = choose_experiment()
+        run_id = mlflow.start_run().info.run_id
+    except (mlflow.MlflowException, SQLAlchemyError) as error:
+        raise OSError(f"no run could be opened: {error}") from error
+    # Leave it to the other process; this deletes the variable.
+    mlflow.end_run("RUNNING")
+    os.environ["MLFLOW_RUN_ID"] = run_id
+    return run_id
+
+
+def create(function, *args, **kwargs):
+    """Call one of MLflow's functions that create something; return whether it was not there before."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        function(*args, **kwargs)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return False
+    return True

@@ -1,0 +1,58 @@
+"""What a machine brings along: the job's streams, and the kernel that it starts, are the same on each."""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+KERNEL = "onet-gwa"
+
+
+class Unread(io.FileIO):
+    """A file descriptor that is written to whether anybody reads it or not, as that of `| head -1` is not."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(data)
+
+
+def keep_streams():
+    """Let this process print on, where nobody reads its stdout or stderr, or where they are closed.
+
+    A training that takes an hour should not fail because its log is not read. What an encoding lacks is escaped.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # Otherwise the next file that is opened, such as the store, would get the descriptor.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(descriptor, True)
+        if name != "stdin":
+            encoding = getattr(getattr(sys, name), "encoding", "utf-8")
+            raw = io.BufferedWriter(Unread(descriptor, "w", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True))
+
+
+@contextlib.contextmanager
+def kernel():
+    """Prepare a kernel for papermill, and yield its options `kernel_name`, `language` and `start_timeout`.
+
+    It is this Python, whatever kernelspecs there are, and what a user has set for IPython and matplotlib does not
+    reach it. A loaded machine may take ten minutes to start it.
+    """
+    from ipykernel.kernelspec import write_kernel_spec
+
+    with tempfile.TemporaryDirectory(prefix="onet-gwa-kernel-", ignore_cleanup_errors=True) as folder:
+        settings = {
+            "IPYTHONDIR": folder,
+            "MATPLOTLIBRC": os.devnull,
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYTHONWARNINGS": "",
+        }
+        write_kernel_spec(Path(folder, "kernels", KERNEL), overrides={"env": settings})
+        # The first place where Jupyter looks for kernels, and where it writes how to reach them.
+        os.environ.update(JUPYTER_PATH=folder, JUPYTER_RUNTIME_DIR=folder)
+        yield {"kernel_name": KERNEL, "language": "python", "start_timeout": 600}

@@ -35,8 +35,9 @@ def server(*command, ready="/health", timeout=300):
     In the arguments of `command`, "{port}" stands for the port. The context is entered when the server
     answers GET on the path `ready` with status 200 or, where that is None, accepts connections. When the
     context ends, the server and all processes that it started have ended too; when this process dies, they
-    are killed. Raises RuntimeError, with the end of the server's log, where it ends by itself or does
-    not answer within `timeout` seconds, and FileNotFoundError for an unknown command.
+    are killed. This process, and what it starts, asks no proxy for an address of this machine any more. Raises
+    RuntimeError, with the end of the server's log, where it ends by itself or does not answer within `timeout`
+    seconds, and FileNotFoundError for an unknown command.
     """
     if not shutil.which(command[0]):
         raise FileNotFoundError(f"{command[0]}: there is no such command; is the environment active?")
@@ -44,6 +45,7 @@ def server(*command, ready="/health", timeout=300):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [argument.replace("{port}", str(port)) for argument in command]
+    _ask_no_proxy()
     with tempfile.TemporaryFile() as log:
         leash = subprocess.Popen(
             [sys.executable, "-c", _LEASH, *command],
@@ -65,6 +67,15 @@ def server(*command, ready="/health", timeout=300):
             yield f"127.0.0.1:{port}"
         finally:
             _end(leash)
+
+
+def _ask_no_proxy():
+    """Except this machine from the proxies of http_proxy, which know nothing of its servers."""
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    if excepted != "*":
+        hosts = [host.strip() for host in excepted.split(",") if host.strip()]
+        excepted = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
+    os.environ.update(no_proxy=excepted, NO_PROXY=excepted)
 
 
 def _answers(port, path):

@@ -1,6 +1,7 @@
 """Servers beside a notebook's cells: they never outlive it, however it ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,3 +148,25 @@ def test_no_server_outlives_its_notebook(left, cell, error):
     else:
         client.execute()
     wait(lambda: not left(), 15)
+
+
+@pytest.mark.parametrize(
+    "excepted",
+    [{}, {"NO_PROXY": "example.org"}, {"no_proxy": "example.org, 127.0.0.1"}, {"no_proxy": "*"}],
+    ids=str,
+)
+def test_no_proxy_is_asked(monkeypatch, excepted):
+    """For a server of this machine, by requests and by curl; for others as before."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name, value in excepted.items():
+        monkeypatch.setenv(name, value)
+    with helpers.server(sys.executable, "-m", "http.server", "{port}", ready="/") as address:
+        assert requests.get(f"http://{address}/", timeout=10).ok
+        curl = ["curl", "--silent", "--fail", "--output", os.devnull, f"http://{address}/"]
+        assert not shutil.which("curl") or subprocess.run(curl).returncode == 0
+    outside = requests.utils.get_environ_proxies("http://example.net/")
+    assert bool(outside) == ("*" not in excepted.values())
+    assert not excepted or not requests.utils.get_environ_proxies("http://example.org/")

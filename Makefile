@@ -2,6 +2,8 @@
 # finds the environment's commands on the one exported here.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY ?= true
+# What a user has set for other Pythons does not fit the one in the environment.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS
 PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
@@ -12,7 +14,7 @@ help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
 
 run: .venv/ready  ## run the main job on the sample
-	$(BIN)/mlflow run . --env-manager local --experiment-name $(or $(MLFLOW_EXPERIMENT_NAME),onet-gwa)
+	@$(BIN)/python tools/run.py
 
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT; MODEL names another
 	@$(BIN)/python tools/serve.py $(or $(PORT),5001) "$(or $(MODEL),onet-gwa)"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import environment
 import pytest
 import requests
 from canary import find
-from conftest import make_command, wait
+from conftest import copy_project, make_command, runs, shorten, wait
 from help import targets
 from refresh import NBVAL, ROOT
 
@@ -83,6 +84,82 @@ def test_uv_comes_with_its_hashes():
     assert all(line.startswith("    --hash=sha256:") for line in lines[1:])
 
 
+def test_a_users_settings_of_pip_and_uv():
+    """Where packages come from stays; what would put them elsewhere, or take others, does not."""
+    kept = "PIP_INDEX_URL PIP_CERT PIP_NO_INDEX PIP_CONFIG_FILE UV_DEFAULT_INDEX UV_SYSTEM_CERTS HTTP_PROXY"
+    dropped = "PIP_USER PIP_REQUIRE_HASHES PIP_TARGET PIP_CONSTRAINT UV_PYTHON UV_NO_DEPS PYTHONPATH PYTHONHOME"
+    environ = dict.fromkeys([*kept.split(), *dropped.split()], "x")
+    assert list(environment.settings(environ)) == kept.split()
+
+
+@pytest.mark.slow
+def test_an_environment_in_spite_of_a_users_settings(project, tmp_path):
+    """The first two steps of three, the environment and uv, as make does them; pip alone fails with each setting."""
+    shutil.copytree(ROOT / "tools", project / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    lock = project / "requirements.txt"
+    lock.write_text(environment.locked(lock.read_text(), "uv"))
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "pip.conf").write_text("[install]\nuser = true\n")
+    env = {
+        "PIP_USER": "1",
+        "PIP_REQUIRE_HASHES": "1",
+        "PIP_TARGET": str(tmp_path / "target"),
+        "UV_NO_DEPS": "1",
+    }
+    env |= {"XDG_CONFIG_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path), "PYTHONHOME": ""}
+    done = subprocess.run([sys.executable, "tools/environment.py"], cwd=project, env={**OUTER, **env})
+    assert done.returncode == 0 and (project / ".venv" / "bin" / "uv").exists()
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.slow
+def test_an_environment_that_was_moved(project):
+    """Its commands name a Python that is gone."""
+    command = make_command(project, "ui", "PORT=5996")
+    (project / ".venv").unlink()
+    (project / ".venv" / "bin").mkdir(parents=True)
+    for name in ("python", "mlflow"):
+        (project / ".venv" / "bin" / name).symlink_to(Path(sys.executable).parent / name)
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", project / ".venv")
+    (project / ".venv" / "lib").symlink_to(Path(sys.prefix) / "lib")
+    done = subprocess.run(
+        command, cwd=project, env=OUTER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode != 0
+    assert (
+        f"the environment was made in another folder; remove {project}/.venv" in done.stdout.splitlines()[0]
+    )
+
+
+@pytest.mark.slow
+def test_make_run_at_once_in_an_odd_folder(tmp_path):
+    """Two first ones, in a folder with a blank and an accent, with settings for another Python; no folder is left."""
+    project = copy_project(tmp_path / "mes caf\u00e9s")
+    shorten(project)
+    command = make_command(project, "run")
+    env = {
+        **OUTER,
+        "MLFLOW_TRACKING_URI": "",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONWARNINGS": "error",
+        "PYTHONPATH": "/",
+    }
+    several = [
+        subprocess.Popen(
+            command, cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in several:
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+        assert said.startswith("mlflow run . --env-manager local --experiment-name onet-gwa\n")
+    client, both = runs(project)
+    assert [run.info.status for run in both] == ["FINISHED"] * 2
+    assert {client.get_experiment(run.info.experiment_id).name for run in both} == {"onet-gwa"}
+    assert os.listdir(tmp_path) == [project.name]
+
+
 NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
 
 
@@ -95,6 +172,8 @@ NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
         ("ui", NOWHERE, "/no/where"),
         ("serve", {"PORT": "99999"}, "port 99999 cannot be used"),
         ("ui", {"PORT": "http"}, "port http cannot be used"),
+        ("run", NOWHERE, "/no/where"),
+        ("run", {"MLFLOW_TRACKING_URI": "sqlite:///:memory:"}, "names no file"),
     ],
     ids=str,
 )

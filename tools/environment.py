@@ -15,6 +15,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = os.path.join(ROOT, "requirements.txt")
 FOLDER = os.path.join(ROOT, ".venv")
 NEEDED = (3, 11)
+# Of a user's settings for pip and uv, these say where packages come from; others, such as PIP_USER, PIP_TARGET
+# or UV_PYTHON, would have them go elsewhere, or be others.
+KEPT = (
+    "INDEX|LINKS|HOST|CERT|TLS|PROXY|CACHE|TIMEOUT|RETRIES|CONFIG|KEYRING|OFFLINE|AUTH|CONCURRENT|LINK_MODE"
+)
 
 
 def too_old(version):
@@ -31,12 +36,18 @@ def locked(text, name):
     return re.search(r"^" + name + r"==(?:.*\\\n)*.*\n", text, re.MULTILINE).group()
 
 
+def settings(environ):
+    """Return the variables with which pip and uv shall run: without those that would change what they install."""
+    foreign = re.compile(r"(PIP|UV)_(?!.*(" + KEPT + "))|PYTHON(HOME|PATH)$")
+    return dict((name, value) for name, value in environ.items() if not foreign.match(name))
+
+
 def main():
     old = too_old(tuple(sys.version_info))
     if old:
         return old
     python = os.path.join(FOLDER, "bin", "python")
-    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     uv = [os.path.join(FOLDER, "bin", "uv"), "pip", "install", "--quiet", "--compile-bytecode"]
     with open(LOCK) as lock, tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
         only_uv.write(locked(lock.read(), "uv"))
@@ -46,7 +57,7 @@ def main():
             [python] + pip + ["--requirement", only_uv.name],
             uv + ["--python", python, "--requirement", LOCK],
         ):
-            status = subprocess.call(command)
+            status = subprocess.call(command, env=settings(os.environ))
             if status:
                 return status
     return 0

@@ -6,6 +6,7 @@ Exit status: 1, with one line, when the store cannot be used, nothing is the cha
 """
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ def connect(name):
 
     try:
         helpers.connect()
-    except Exception as error:  # A database, a server or a folder: each fails in its own way.
+    except (OSError, ValueError) as error:
         sys.exit(f"{name}: {' '.join(str(error).split())}")
     return helpers
 
@@ -37,7 +38,12 @@ def need_port(name, port):
 
 def become(*command):
     """Replace this process by a command of the environment."""
-    path = str(Path(sys.executable).with_name(command[0]))
+    path = Path(sys.executable).with_name(command[0])
+    # A command names its Python by an absolute path.
+    if not {sys.prefix, str(Path(sys.prefix).resolve())} & set(re.findall(r"(/.*)/bin/", path.read_text())):
+        sys.exit(
+            f"{path}: the environment was made in another folder; remove {sys.prefix}, and make makes it anew"
+        )
     os.execv(path, [path, *command[1:]])
 
 

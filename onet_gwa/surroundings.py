@@ -53,6 +53,6 @@ def kernel():
             "PYTHONWARNINGS": "",
         }
         write_kernel_spec(Path(folder, "kernels", KERNEL), overrides={"env": settings})
-        # The first place where Jupyter looks for kernels, and where it writes how to reach them.
-        os.environ.update(JUPYTER_PATH=folder, JUPYTER_RUNTIME_DIR=folder)
+        # Where Jupyter looks for kernels, and writes how to reach them.
+        os.environ.update(JUPYTER_DATA_DIR=folder, JUPYTER_RUNTIME_DIR=folder)
         yield {"kernel_name": KERNEL, "language": "python", "start_timeout": 600}

@@ -74,6 +74,11 @@ def test_an_old_python_is_refused_in_one_line(version, tmp_path):
     assert listed.stdout.startswith(b"make help ")
 
 
+def test_an_empty_port_is_the_usual_one():
+    done = subprocess.run(["make", "-n", "ui", "PORT="], cwd=ROOT, env=OUTER, capture_output=True, text=True)
+    assert done.stdout.endswith("tools/ui.py 5000\n")
+
+
 def test_this_python_is_new_enough():
     assert environment.too_old(tuple(sys.version_info)) is None
 

@@ -190,6 +190,16 @@ def test_warnings_that_would_be_errors(connect, store, monkeypatch):
     assert said.startswith("PYTHONWARNINGS: ") and said.endswith("unset it")
 
 
+def test_a_run_in_the_experiment_of_an_id(store, monkeypatch):
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    try:
+        assert mlflow.get_run(helpers.open_run()).info.experiment_id == "0"
+    finally:
+        os.environ.pop("MLFLOW_RUN_ID", None)
+
+
 def test_a_run_for_another_process(store, monkeypatch):
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)

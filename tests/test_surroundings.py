@@ -104,7 +104,7 @@ def test_a_kernel_that_does_not_start(project, run, tmp_path):
     assert failed.info.status == "FAILED"
 
 
-@pytest.mark.parametrize("name", ["{C}", "{{cookiecutter.slug}}", "my projects", "Jos\u00e9's #1"])
+@pytest.mark.parametrize("name", ["{C}", "{{cookiecutter.slug}}", "my projects", "Jos\u00e9's #1:2"])
 def test_an_odd_folder(tmp_path, name):
     """Of the project and of temporary files."""
     (tmp_path / name).mkdir()

@@ -11,7 +11,7 @@ from onet_gwa.parameters import check_names, check_parameters, parse_C, parse_pe
 
 # Labels, and statements that have them: the sample, O*NET's archives, your own files.
 from onet_gwa.labels import labels_digest, load_labels
-from onet_gwa.archives import download_onet
+from onet_gwa.download import download_onet
 from onet_gwa.tasks import digest, load_dwa_titles, load_tasks, source_path
 
 # X and y, sides and folds.

@@ -1,15 +1,30 @@
-"""O*NET's archives: where they come from, and the joins by which a task gets its labels."""
+"""O*NET's archives: their tables, and the joins by which a task gets its labels."""
 
+import contextlib
+import importlib
+import logging
 import os
 import re
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
-from onet_gwa.tables import first_line, need_columns, read_table
+import pandas as pd
 
-ONET_URL = "https://www.onetcenter.org/dl_files/database"
-ONET_RELEASE = "31.0"
+from onet_gwa.tables import clean_texts, first_line, need_columns, read_table, refuse
+
+STATEMENTS, LINKS = "Task Statements", "Tasks to DWAs"
+DWAS = "DWA Reference (to release 30.2) or GWAs to IWAs to DWAs (from 30.3 on)"
+TABLES = {
+    "task_statements": STATEMENTS,
+    "tasks_to_dwas": LINKS,
+    "dwa_reference": DWAS,
+    "gwas_to_iwas_to_dwas": DWAS,
+}
+SEPARATORS = {".txt": "\t", ".csv": ","}
+KEY = "O*NET-SOC Code and Task ID"
+# The largest table has 3 MB, and its longest row 400 bytes.
+MAX_BYTES, MAX_ROW_BYTES = 32 * 2**20, 10_000
 
 
 def read_onet(path):
@@ -19,22 +34,19 @@ def read_onet(path):
     `Tasks to DWAs` on the occupation and the task, and that with the table of DWAs, which is called
     `DWA Reference` up to release 30.2 and `GWAs to IWAs to DWAs` from 30.3 on
     (https://www.onetcenter.org/database.html). SOC is the code of the task's occupation. Text and CSV archives
-    both do.
+    both do. Blanks and apostrophes around a code, `8,823.0` for the task 8823 and capitals in the code of a
+    DWA are what spreadsheets leave, and make no difference. Statements that have no DWA are left out, and
+    their number is logged as a warning.
 
-    Raises ValueError for a damaged archive, a missing file and a missing column.
+    Raises ValueError for an archive or file that is damaged, cannot be read or is no table of O*NET's size,
+    for a missing table or column, and where O*NET's own keys are violated: a link to a statement or DWA that
+    is not there, or one code for two of them. Nothing is written to disk.
     """
-    path = Path(path)
-    files = _files(path)
-    statements = _table(path, files, "task_statements")
-    links = _table(path, files, "tasks_to_dwas")
-    reference, gwa, dwa = _dwas(path, files)
-    task = ["O*NET-SOC Code", "Task ID"]
-    need_columns(statements, [*task, "Task"], f"{path}, Task Statements")
-    need_columns(links, [*task, dwa], f"{path}, Tasks to DWAs")
-    need_columns(reference, [gwa, dwa], f"{path}, table of DWAs")
-    pairs = links[[*task, dwa]].merge(statements[[*task, "Task"]], on=task)
-    pairs = pairs.merge(reference[[gwa, dwa]], on=dwa)
-    return pairs.rename(columns={gwa: "GWA", task[0]: "SOC"})[["Task", "GWA", "SOC"]].drop_duplicates()
+    pairs, without, total = join(Path(path), str(path))
+    if without:
+        told = f"{path}: {without:,} of {total:,} statements have no DWA and are left out"
+        logging.getLogger(__name__).warning(told)
+    return pairs
 
 
 def read_dwa_titles(path):
@@ -42,104 +54,169 @@ def read_dwa_titles(path):
 
     Raises ValueError as `read_onet` does.
     """
-    reference, gwa, dwa = _dwas(path, _files(path))
+    [dwas] = _tables(Path(path), str(path), [DWAS])
+    reference, gwa, dwa = _dwas(*dwas, f"{path}, table of DWAs")
     title = "DWA Title" if dwa == "DWA ID" else "DWA Element Name"
-    need_columns(reference, [gwa, title], f"{path}, table of DWAs")
+    need_columns(reference, [title], f"{path}, table of DWAs")
     return reference[[title, gwa]].set_axis(["Task", "GWA"], axis="columns")
 
 
-def _dwas(path, files):
-    """Return the table of DWAs of either layout and the names of its columns of GWAs and of DWAs."""
-    if "dwa_reference" in files:
-        return _table(path, files, "dwa_reference"), "Element ID", "DWA ID"
-    return _table(path, files, "gwas_to_iwas_to_dwas"), "GWA Element ID", "DWA Element ID"
+def join(path, name):
+    """Return what `read_onet` returns, the number of statements without a DWA, and the number of all."""
+    (_, statements), (_, links), dwas = _tables(path, name, [STATEMENTS, LINKS, DWAS])
+    reference, gwa, dwa = _dwas(*dwas, f"{name}, table of DWAs")
+    statements = _with_key(statements, "Task", f"{name}, {STATEMENTS}")
+    links = _with_key(links, dwa, f"{name}, {LINKS}")
+    links[dwa] = _plain(links[dwa]).str.upper()
+    tasks = _by_code(statements, KEY, "Task", f"{name}, {STATEMENTS}")
+    gwas = _by_code(reference, dwa, gwa, f"{name}, table of DWAs")
+    codes = {
+        "Task": links[KEY].map(tasks),
+        "GWA": links[dwa].map(gwas),
+        "SOC": links[KEY].str.partition(" ")[0],
+    }
+    for column, found, table in ((KEY, "Task", STATEMENTS), (dwa, "GWA", "the table of DWAs")):
+        reason = f"is not in {table}; take all tables whole and from one release"
+        refuse(links, codes[found].isna(), f"{name}, {LINKS}", column, reason)
+    return pd.DataFrame(codes).drop_duplicates(), len(tasks) - links[KEY].nunique(), len(tasks)
 
 
-def _files(path):
-    """Map "task_statements" and so on to (separator, bytes) for the tables in a folder or archive."""
-    wanted = {"task_statements", "tasks_to_dwas", "dwa_reference", "gwas_to_iwas_to_dwas"}
-    separators = {".txt": "\t", ".csv": ","}
+def _dwas(stem, table, name):
+    """Return the table of DWAs of either layout, its codes plain, and its columns of GWAs and of DWAs."""
+    gwa, dwa = ("Element ID", "DWA ID") if stem == "dwa_reference" else ("GWA Element ID", "DWA Element ID")
+    need_columns(table, [gwa, dwa], name)
+    codes = clean_texts(table, [gwa, dwa], name)
+    table[gwa], table[dwa] = _plain(codes[gwa]), _plain(codes[dwa]).str.upper()
+    return table, gwa, dwa
 
-    def key(member):
-        member = Path(member)
-        stem = member.stem.lower().replace(" ", "_")
-        return stem if stem in wanted and member.suffix.lower() in separators else None
 
-    def tables(members, read):
-        keys = [key(member) for member in members]
-        twice = next((k for k in keys if k and keys.count(k) > 1), None)
-        if twice:
-            raise ValueError(f"{path}: the O*NET table {twice} is there twice; keep one release")
-        return {k: (separators[Path(m).suffix.lower()], read(m)) for k, m in zip(keys, members) if k}
+def _with_key(table, column, name):
+    """Return `column` and KEY, the codes of the occupation and the task with a blank between them."""
+    task = ["O*NET-SOC Code", "Task ID"]
+    need_columns(table, [*task, column], name)
+    table = clean_texts(table, [*task, column], name)
+    table[KEY] = _plain(table[task[0]]) + " " + _plain(table[task[1]]).map(_whole)
+    return table[[KEY, column]]
 
-    if path.is_dir():
-        return tables(list(path.rglob("*")), Path.read_bytes)
+
+def _by_code(table, code, column, name):
+    """Return `column` by the code; ValueError for a code that is there with two different values."""
+    first = table.groupby(code)[column].transform("first")
+    refuse(table, table[column] != first, name, code, f"is there before, with another {column}; keep one")
+    return table.drop_duplicates(code).set_index(code)[column]
+
+
+def _plain(codes):
+    """Return codes without what keeps them texts in a spreadsheet, `'15-1252.00` or `="15-1252.00"`."""
+    # Of all blanks, only the plain one is printable.
+    return codes.map(lambda code: "".join(filter(str.isprintable, code)).replace(" ", "").strip("=\"'‘’"))
+
+
+def _whole(number):
+    """Return "8823" for "8,823", "8823.0" and "8,823.00", and any other text as it is."""
+    match = re.fullmatch(r"(\d+|\d{1,3}(?:,\d{3})+)(?:\.0+)?", number, re.ASCII)
+    return match[1].replace(",", "") if match else number
+
+
+def _tables(path, name, wanted):
+    """Return, for each of the `wanted` names of tables, the stem of its file and its texts, a DataFrame."""
+    tables = []
+    for stem, file, raw in (_from_folder if path.is_dir() else _from_archive)(path, name, wanted):
+        where = f"{name}, {PureWindowsPath(file).name}"
+        # A few MB of tabs would take minutes, so the length of rows is bounded, too.
+        if len(raw) > MAX_BYTES or max(map(len, raw.splitlines()), default=0) > MAX_ROW_BYTES:
+            most = f"has more than {MAX_BYTES // 2**20} MB, or a row of more than {MAX_ROW_BYTES:,} bytes"
+            raise ValueError(f"{where}: the file {most}, which no table of O*NET has")
+        tables.append((stem, read_table(raw, where, SEPARATORS[PureWindowsPath(file).suffix.lower()])))
+    return tables
+
+
+def _from_folder(folder, name, wanted):
+    """Yield the stem, the path and the first bytes of each wanted table in a folder or below it."""
+    files, seen, closed = [], set(), []
+    # A linked folder is entered, too, and each once, since links may go in circles.
+    for here, folders, names in os.walk(folder, onerror=closed.append, followlinks=True):
+        if os.path.realpath(here) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(here))
+        files += [os.path.join(here, file) for file in names]
+    hint = f"; {closed[0].filename} cannot be read ({closed[0].strerror})" if closed else ""
+    for stem, file in _choose(files, name, wanted, hint):
+        # Reading a pipe would wait for ever.
+        if os.path.exists(file) and not os.path.isfile(file):
+            raise ValueError(f"{name}: {file} is a pipe or a device; a file is needed")
+        with _readable(name), open(file, "rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+        yield stem, file, raw
+
+
+def _from_archive(path, name, wanted):
+    """Yield the stem, the name and the first bytes of each wanted table in an archive."""
+    if not path.is_file():
+        raise ValueError(f"{name}: this is neither a folder nor a file")
+    with _readable(name):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        members = archive.namelist()
+        outside = next((m for m in members if re.search(r"^[/\\]|^\w:|(^|[/\\])\.\.([/\\]|$)", m)), None)
+        if outside:
+            raise ValueError(f"{name}: {outside!r} would be outside of the archive; it is not one of O*NET's")
+        for stem, file in _choose(members, name, wanted):
+            info = archive.getinfo(file)
+            # Python unpacks these two, and no other, in bounded memory.
+            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                why = "has a password" if info.flag_bits & 1 else "is packed in an unusual way"
+                raise ValueError(f"{name}: {file!r} {why}; unpack the archive, and give the folder")
+            with _readable(name), archive.open(info) as stream:
+                raw = stream.read(MAX_BYTES + 1)
+            yield stem, file, raw
+
+
+@contextlib.contextmanager
+def _readable(name):
+    """Turn what opening and reading raise into a ValueError."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return tables(archive.namelist(), archive.read)
-    # Damaged bytes inside, a password, a compression that Python does not know.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ValueError(
-            f"{path}: the archive is damaged, truncated or locked ({first_line(error)})"
-        ) from error
+        yield
+    except OSError as error:
+        raise ValueError(f"{error.filename or name} cannot be read ({error.strerror or error})") from error
+    # Damaged bytes, in a table or in the list of members.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+        reason = f"the archive is damaged or truncated ({first_line(error)})"
+        raise ValueError(f"{name}: {reason}; take a new copy of it") from error
 
 
-def _table(path, files, key):
-    if key not in files:
-        names = {
-            "task_statements": "Task Statements",
-            "tasks_to_dwas": "Tasks to DWAs",
-            "gwas_to_iwas_to_dwas": "DWA Reference (to release 30.2) or GWAs to IWAs to DWAs (from 30.3 on)",
-        }
-        raise ValueError(f"{path}: the O*NET table {names[key]} is missing")
-    separator, raw = files[key]
-    return read_table(raw, f"{path}, {key}", separator)
+def _choose(files, name, wanted, hint=""):
+    """Return the stem and the path or member of each of the `wanted` tables."""
+    names = [(re.split(r"[/\\]", file)[-1].lower().replace(" ", "_"), file) for file in files]
+    chosen = []
+    for title in wanted:
+        stems = [stem for stem in TABLES if TABLES[stem] == title]
+        found = [(s, file) for plain, file in names for s in stems if plain in (f"{s}.txt", f"{s}.csv")]
+        if len(found) > 1:
+            both = f"{found[0][1]!r} or {found[1][1]!r}"
+            raise ValueError(f"{name}: the O*NET table {title} is there twice; keep one release, {both}")
+        if not found:
+            why = _instead(names, stems) or hint or ("" if names else "; there are no files at all")
+            raise ValueError(f"{name}: the O*NET table {title} is missing{why}")
+        chosen += found
+    return chosen
 
 
-def download_onet(release=ONET_RELEASE):
-    """Return the path of an O*NET release's text archive, downloaded on first use into the user's cache.
+def _instead(names, stems):
+    """Return what there is instead of a missing table, as the end of a sentence, or an empty text."""
+    own = [(plain, file) for plain, file in names if not plain.startswith("._")]
+    like = [file for plain, file in own if any(stem in re.sub("[^a-z]+", "_", plain) for stem in stems)]
+    archives = [file for plain, file in own if plain.endswith(".zip")]
+    if like:
+        return f"; {like[0]!r} is not it, but a .txt or .csv file as in O*NET's archive db_31_0_text.zip is"
+    if archives:
+        return f"; there is the archive {archives[0]!r} in it: give the path of that, unpacked if need be"
+    return ""
 
-    The address is that of https://www.onetcenter.org/database.html, or of a mirror named by the
-    environment variable ONET_URL. Only an archive that `read_onet` can read enters the cache; its
-    SHA-256 is written beside it and checked on every later use, and a file that was changed is
-    downloaded again. Raises ValueError for a malformed release and for an archive that cannot be read,
-    FileNotFoundError for an unknown release, and ConnectionError where the server cannot be reached or
-    breaks off; the cache is then left as it was.
-    """
-    if not re.fullmatch(r"\d+\.\d+", release, re.ASCII):
-        raise ValueError(
-            f'data: {release!r} is not an O*NET release; write for example "onet:{ONET_RELEASE}"'
-        )
-    import pooch
-    import requests
 
-    url = f"{os.environ.get('ONET_URL', ONET_URL).rstrip('/')}/db_{release.replace('.', '_')}_text.zip"
-    name = pooch.utils.unique_file_name(url)
-    cache = Path(pooch.os_cache("onet-gwa"))
-    checksum = cache / f"{name}.sha256"
-    known = checksum.read_text().strip() if checksum.exists() else None
-
-    def download(url, output_file, registry):
-        try:
-            pooch.HTTPDownloader(progressbar=True, timeout=30)(url, output_file, registry)
-            read_onet(output_file)
-        except requests.HTTPError as error:
-            if error.response.status_code != 404:
-                raise
-            # Neither of the errors after which pooch tries again.
-            raise FileNotFoundError(
-                f"data: {url} does not exist; is there such a release? See https://www.onetcenter.org/db_releases.html"
-            ) from error
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(output_file), url)) from error
-
-    registry = pooch.create(cache, base_url="", registry={name: known}, urls={name: url}, retry_if_failed=2)
-    try:
-        path = Path(registry.fetch(name, downloader=download))
-    except requests.RequestException as error:
-        raise ConnectionError(
-            f"data: cannot download {url} ({type(error).__name__}); "
-            'use data="sample" or the path of an archive'
-        ) from error
-    checksum.write_text(pooch.file_hash(path) + "\n")
-    return path
+def __getattr__(name):
+    # Until tasks.py imports these two from where they are now.
+    if name in ("ONET_RELEASE", "download_onet"):
+        return getattr(importlib.import_module("onet_gwa.download"), name)
+    raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""O*NET archives in both layouts, and those that are refused."""
+"""O*NET's tables in both layouts, their codes, and what does not fit together."""
 
 import zipfile
 
@@ -8,9 +8,10 @@ import pytest
 import helpers
 
 STATEMENTS = (
-    "O*NET-SOC Code\tTask ID\tTask\n19-9999.00\t1\tCount penguins.\n53-9999.00\t1\tDrive the snow tractor.\n"
+    "O*NET-SOC Code\tTask ID\tTask\n"
+    "19-9999.00\t8823\tCount penguins.\n53-9999.00\t8823\tDrive the snow tractor.\n"
 )
-LINKS = "O*NET-SOC Code\tTask ID\t{dwa}\n19-9999.00\t1\tD1\n19-9999.00\t1\tD2\n53-9999.00\t1\tD3\n"
+LINKS = "O*NET-SOC Code\tTask ID\t{dwa}\n19-9999.00\t8823\tD1\n19-9999.00\t8823\tD2\n53-9999.00\t8823\tD3\n"
 REFERENCE = "{gwa}\t{dwa}\n4.A.1.b.3\tD1\n4.A.3.b.6\tD2\n4.A.3.a.4\tD3\n"
 CLASSIC = {"gwa": "Element ID", "dwa": "DWA ID"}
 CURRENT = {"gwa": "GWA Element ID", "dwa": "DWA Element ID"}
@@ -32,7 +33,7 @@ def tables(layout):
 
 
 def write_zip(path, files, folder="db/"):
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
             archive.writestr(folder + name, text)
     return path
@@ -72,31 +73,93 @@ def test_missing_column(tmp_path, column):
         helpers.load_tasks(write_zip(tmp_path / "db.zip", files))
 
 
-def test_damaged_archive(tmp_path):
-    path = write_zip(tmp_path / "db.zip", tables(CLASSIC))
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(ValueError, match="damaged, truncated"):
-        helpers.load_tasks(path)
+SPREADSHEET = [
+    *[
+        ("19-9999.00", code)
+        for code in ("'19-9999.00", " 19-9999.00 ", "19-9999.00\u00a0", "\u200b19-9999.00")
+    ],
+    *[("19-9999.00", code) for code in ('"19-9999.00\t"', '"=""19-9999.00"""', "’19-9999.00")],
+    *[
+        ("\t8823\t", f"\t{task}\t")
+        for task in ("8823.0", "8,823", "8,823.00", "'8823", " 8823", "8823\u202f")
+    ],
+    *[("D1", dwa) for dwa in ("d1", "'D1", " D1", '"D1\t"')],
+    *[("4.A.1.b.3", gwa) for gwa in ("'4.A.1.b.3", "4.A.1.b.3\u00a0")],
+]
 
 
-def test_damaged_inside(tmp_path):
-    with zipfile.ZipFile(tmp_path / "db.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in tables(CLASSIC).items():
-            archive.writestr(name, text)
-    content = bytearray((tmp_path / "db.zip").read_bytes())
-    content[60:70] = b"\xff" * 10
-    (tmp_path / "db.zip").write_bytes(content)
-    with pytest.raises(ValueError, match="damaged, truncated or locked"):
-        helpers.load_tasks(tmp_path / "db.zip")
+@pytest.mark.parametrize("layout", [CLASSIC, CURRENT], ids=["classic", "current"])
+@pytest.mark.parametrize("code, changed", SPREADSHEET)
+def test_a_code_that_a_spreadsheet_changed(tmp_path, caplog, layout, code, changed):
+    """In one table only, once in each: all links are found."""
+    files = tables(layout)
+    assert any(code in text for text in files.values())
+    for name, text in files.items():
+        archive = write_zip(tmp_path / "db.zip", files | {name: text.replace(code, changed)})
+        pairs = helpers.load_tasks(archive)
+        assert list(pairs.itertuples(index=False, name=None)) == PAIRS
+    assert caplog.messages == []
 
 
-def test_two_releases_in_a_folder(tmp_path):
-    for release in ("a", "b"):
-        (tmp_path / release).mkdir()
-        for name, text in tables(CLASSIC).items():
-            (tmp_path / release / name).write_text(text)
-    with pytest.raises(ValueError, match="table .* is there twice; keep one release"):
-        helpers.load_tasks(tmp_path)
+@pytest.mark.parametrize(
+    "name, text, changed, told",
+    [
+        (
+            "Task Statements",
+            "53-9999.00\t8823",
+            "53-9999.00\t8824",
+            "Tasks to DWAs, row 3: O*NET-SOC Code and Task ID '53-9999.00 8823' is not in Task Statements; "
+            "take all tables whole and from one release",
+        ),
+        (
+            "Task Statements",
+            "19-9999.00",
+            "19–9999.00",
+            "row 1: O*NET-SOC Code and Task ID '19-9999.00 8823' is not in",
+        ),
+        (
+            "Tasks to DWAs",
+            "\t8823",
+            "\t8.823",
+            "row 1: O*NET-SOC Code and Task ID '19-9999.00 8.823' is not in Task Statements",
+        ),
+        ("Tasks to DWAs", "\t8823", "\t8.823", "take all tables whole and from one release (and 2 more)"),
+        (
+            "Tasks to DWAs",
+            "D3",
+            "D4",
+            "Tasks to DWAs, row 3: DWA ID 'D4' is not in the table of DWAs; take all",
+        ),
+        (
+            "DWA Reference",
+            "\tD2",
+            "\tD3",
+            "row 3: DWA ID 'D3' is there before, with another Element ID; keep one",
+        ),
+        (
+            "Task Statements",
+            "53-9999.00",
+            "'19-9999.00",
+            "row 2: O*NET-SOC Code and Task ID '19-9999.00 8823' is there before, with another Task; keep one",
+        ),
+        ("Task Statements", "Count penguins.", " ", "Task Statements, row 1: Task '' is empty"),
+    ],
+)
+def test_codes_that_do_not_fit_together(tmp_path, name, text, changed, told):
+    files = tables(CLASSIC)
+    files[f"{name}.txt"] = files[f"{name}.txt"].replace(text, changed)
+    with pytest.raises(ValueError) as error:
+        helpers.load_tasks(write_zip(tmp_path / "db.zip", files))
+    assert str(error.value).startswith(f"{tmp_path / 'db.zip'}, ") and "\n" not in str(error.value)
+    assert told in str(error.value)
+
+
+def test_statements_without_a_link_are_told(tmp_path, caplog):
+    files = tables(CLASSIC)
+    files["Task Statements.txt"] += "".join(f"11-9999.00\t{n}\tSing {n}.\n" for n in range(1200))
+    path = write_zip(tmp_path / "db.zip", files)
+    assert len(helpers.load_tasks(path)) == 3
+    assert caplog.messages == [f"{path}: 1,200 of 1,202 statements have no DWA and are left out"]
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ from onet_gwa.store import choose_experiment, connect, open_run
 from onet_gwa.registry import MODEL_NAME, champion, prepare_registration, register
 from onet_gwa.serving import log_model, requirements
 
-# What notebooks need besides: figures and servers; and the job, a kernel.
+# What notebooks need besides, figures and servers; and what the job needs.
 from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server
-from onet_gwa.surroundings import keep_streams, kernel
+from onet_gwa.surroundings import end_on_signals, keep_streams, kernel

@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -23,7 +22,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import helpers
 
 NOTEBOOK = helpers.ROOT / "notebooks" / "02_pipeline_training.ipynb"
-STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 PARAMETERS = {
     "C": ("1, 10, 100", 'values of C, such as "1, 10"'),
     "penalty": ("none, l2", '"none", "l2" or both'),
@@ -75,7 +73,6 @@ def print_title(cell, cell_index):
 
 def execute(output, parameters, options):
     """Run the notebook into the file `output`; return None, or what went wrong."""
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill import execute_notebook, inspect_notebook
     from papermill.exceptions import PapermillExecutionError
@@ -95,7 +92,7 @@ def execute(output, parameters, options):
         return f"a cell took longer than {options['timeout']} seconds; --timeout gives it more"
     except DeadKernelError:
         return "the kernel died; was there enough memory?"
-    except (RuntimeError, NoSuchKernel) as error:
+    except RuntimeError as error:
         return f"the kernel did not start: {error}"
     except (OSError, UnicodeError) as error:
         return f"the notebook could not be started, or written: {error}"
@@ -118,13 +115,6 @@ def finish(run_id, status, notebook):
         return client.get_run(run_id)
     except (MlflowException, OSError, ValueError) as error:
         say(f"the executed notebook stays in {notebook.parent}, it could not be logged: {error}")
-
-
-def stop(signum, frame):
-    # `mlflow run` sends a second signal after the terminal's, which would come in the middle of finish.
-    for further in STOPS:
-        signal.signal(further, signal.SIG_IGN)
-    sys.exit(128 + signum)
 
 
 def main(argv=None):
@@ -156,6 +146,5 @@ def main(argv=None):
 
 if __name__ == "__main__":
     helpers.keep_streams()
-    for signum in STOPS:
-        signal.signal(signum, stop)
+    helpers.end_on_signals()
     sys.exit(main())

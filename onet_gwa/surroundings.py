@@ -1,8 +1,9 @@
-"""What a machine brings along: the job's streams, and the kernel that it starts, are the same on each."""
+"""What a machine brings along: the job's streams, signals and kernel are the same on each."""
 
 import contextlib
 import io
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +35,20 @@ def keep_streams():
             encoding = getattr(getattr(sys, name), "encoding", "utf-8")
             raw = io.BufferedWriter(Unread(descriptor, "w", closefd=False))
             setattr(sys, name, io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True))
+
+
+def end_on_signals():
+    """Let SIGINT, SIGTERM and SIGHUP, where there is one, raise SystemExit of 128 and their number, once."""
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+    def stop(signum, frame):
+        # `mlflow run` sends a second signal after the terminal's, which would come while the run is being closed.
+        for further in signals:
+            signal.signal(further, signal.SIG_IGN)
+        sys.exit(128 + signum)
+
+    for signum in signals:
+        signal.signal(signum, stop)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ TABLES = {
 SEPARATORS = {".txt": "\t", ".csv": ","}
 KEY = "O*NET-SOC Code and Task ID"
 # The largest table has 3 MB, and its longest row 400 bytes.
-MAX_BYTES, MAX_ROW_BYTES = 32 * 2**20, 10_000
+MAX_BYTES, MAX_ROW_BYTES = 16 * 2**20, 10_000
 
 
 def read_onet(path):
@@ -39,8 +39,8 @@ def read_onet(path):
     their number is logged as a warning.
 
     Raises ValueError for an archive or file that is damaged, cannot be read or is no table of O*NET's size,
-    for a missing table or column, and where O*NET's own keys are violated: a link to a statement or DWA that
-    is not there, or one code for two of them. Nothing is written to disk.
+    for a missing table or column, and for what the keys of O*NET's own SQL files exclude: a link to a statement
+    or DWA that is not there, and one code for two of them. Nothing is unpacked to disk.
     """
     pairs, without, total = join(Path(path), str(path))
     if without:

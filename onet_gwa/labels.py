@@ -1,10 +1,11 @@
 """The table of labels: O*NET's 37 Generalized Work Activities (GWAs), or your own."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from onet_gwa import ROOT
-from onet_gwa.tables import clean_texts, need_columns, read_table, refuse, refuse_workbook
+from onet_gwa.tables import clean_texts, need_columns, read_table, refuse, refuse_workbook, shorten
 
 GWAS = ROOT / "data" / "gwas.csv"
 
@@ -19,10 +20,10 @@ def load_labels(source="gwas"):
     empty or repeated code or name, and for fewer than two labels.
     """
     path = GWAS if str(source) == "gwas" else Path(source)
-    if not str(source).strip() or not path.is_file():
+    if not str(source).strip() or not os.path.isfile(path):
         raise FileNotFoundError(
-            f'labels: {str(source)!r} is not a file; give "gwas", or the path of a CSV file with the columns '
-            "code and name"
+            f'labels: {shorten(repr(str(source)))} is not a file; give "gwas", or the path of a CSV file with the '
+            f"columns code and name (looked for {shorten(repr(os.path.abspath(path)))})"
         )
     name = f"labels: {path}"
     refuse_workbook(path, "labels")
@@ -34,7 +35,7 @@ def load_labels(source="gwas"):
         refuse(labels, labels[column].duplicated(), name, column, "is there twice; each label needs its own")
     if len(labels) < 2:
         raise ValueError(f"{name}: one label is nothing to choose from; give at least two")
-    if "description" in table:
+    if list(table.columns).count("description") == 1:
         labels["description"] = table["description"].to_numpy()
     return labels.set_index("code").sort_index()
 

@@ -74,12 +74,23 @@ def test_a_workbook(tmp_path):
         helpers.load_labels(file)
 
 
-@pytest.mark.parametrize("source", ["gwsa", "", " ", "."])
-def test_no_file(source):
-    with pytest.raises(
-        FileNotFoundError, match=r'^labels: .* is not a file; give "gwas", or the path of a CSV'
-    ):
+@pytest.mark.parametrize("source", ["gwsa", "", " ", ".", "a" * 5000, "code,name\na,Ape\n", "a\0b"])
+def test_no_file(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as error:
         helpers.load_labels(source)
+    said = str(error.value)
+    assert (
+        said.startswith(f"labels: {source!r}"[:300])
+        and ' is not a file; give "gwas", or the path of a CSV' in said
+    )
+    assert f"(looked for '{tmp_path}" in said and "\n" not in said and len(said) < 1000
+
+
+def test_further_columns_do_not_get_in_the_way(file):
+    """Not even two descriptions, of which neither is taken."""
+    file.write_text("note,code,name,Description,description\n\0,a,Ape,x,y\n\ufffd,b,Bee,x,y\n")
+    assert helpers.load_labels(file).to_dict("index") == {"a": {"name": "Ape"}, "b": {"name": "Bee"}}
 
 
 def test_digest(file):

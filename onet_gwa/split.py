@@ -8,7 +8,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
 from onet_gwa import SEED
-from onet_gwa_model import WORD
+from onet_gwa.tables import shorten
+
+PAIRS = 2**25
 
 
 def to_X_y(tasks, labels):
@@ -27,16 +29,36 @@ def near_twins(statements):
 
     Two statements are near-twins when the Jaccard index of their sets of three-word sequences is at
     least 0.5 (shingling: A. Broder, "On the resemblance and containment of documents", 1997).
+
+    Time and memory grow as the words do. For a sequence leads from each statement that has it only to the
+    shortest of these: to as many as make PAIRS pairs in all, and to 20 at least. A phrase that all share loses
+    nothing by that, since whoever is a near-twin by it is one of the shortest, too. Near-twins can be missed
+    where as many shorter statements, which are none of theirs, have each of the sequences that they share.
     """
     statements = pd.Series(statements)
     if (statements.str.count(r"\w+") < 3).all():
         return np.arange(len(statements))
-    shingles = CountVectorizer(ngram_range=(3, 3), token_pattern=r"\w+", binary=True)
+    shingles = CountVectorizer(ngram_range=(3, 3), token_pattern=r"\w+", binary=True, dtype=np.int32)
     shingles = shingles.fit_transform(statements)
     size = np.asarray(shingles.sum(axis=1)).ravel()
-    common = (shingles @ shingles.T).tocoo()
-    twins = common.data >= 0.5 * (size[common.row] + size[common.col] - common.data)
-    graph = coo_array((common.data[twins], (common.row[twins], common.col[twins])), shape=common.shape)
+    order = np.argsort(size, kind="stable")
+    size, having = size[order], shingles[order].tocsc()
+    having = having[:, np.diff(having.indptr) > 1]
+    shingles, count = having.tocsr(), np.diff(having.indptr)
+    most = max(20, PAIRS // max(1, having.nnz))
+    untold = shingles @ (count > most)
+    having.data = (np.arange(having.nnz) - np.repeat(having.indptr[:-1], count) < most).astype(np.int32)
+    having.eliminate_zeros()
+    common = (shingles @ having.T).tocoo()
+    a, b = common.row, common.col
+    possible = (a > b) & (3 * (common.data + np.minimum(untold[a], untold[b])) >= size[a] + size[b])
+    a, b = a[possible], b[possible]
+    twins = np.zeros(len(a), bool)
+    # A million sequences at a time.
+    for part in np.array_split(np.arange(len(a)), 1 + size[a].sum() // 2**20):
+        common = shingles[a[part]].multiply(shingles[b[part]]).sum(axis=1)
+        twins[part] = 3 * np.asarray(common).ravel() >= size[a[part]] + size[b[part]]
+    graph = coo_array((twins[twins], (order[a[twins]], order[b[twins]])), shape=(len(size), len(size)))
     return connected_components(graph, directed=False)[1]
 
 
@@ -44,19 +66,53 @@ def split(X, y, seed=SEED):
     """Return (X_train, X_test, y_train, y_test, groups): a fifth of the families of near-twins is for testing.
 
     Near-twins stay on one side; `groups`, of shape (n_train,), numbers them in the training rows, for
-    `folds`. Raises ValueError for fewer than 100 statements, for fewer than 10 families of near-twins, and
-    for statements without words.
+    `folds`. Raises ValueError for fewer than 100 statements, for a family of more than a fifth of them, for fewer
+    than 10 families, and for sides and folds that nothing can be trained or tested on.
     """
     if len(X) < 100:
         raise ValueError(f"data: {len(X)} statements are too few to train and test on; give at least 100")
-    if not X["Task"].str.contains(WORD).any():
-        raise ValueError(f"data: none of the {len(X)} statements has a word of two letters or more")
     groups = near_twins(X["Task"])
-    if len(set(groups)) < 10:
-        raise ValueError(f"data: nearly all of the {len(X)} statements are near-twins of each other")
+    sizes = np.bincount(groups)
+    family = X["Task"][groups == sizes.argmax()]
+    like = " and ".join(shorten(repr(task), 100) for task in family.iloc[[0, -1]])
+    mend = "keep a few of each such family, or give more statements that differ in their words"
+    if sizes.max() > len(X) / 5:
+        raise ValueError(
+            f"data: {sizes.max()} of the {len(X)} statements are near-twins, such as {like}, and at most a fifth "
+            f"may be; {mend}"
+        )
+    if len(sizes) < 10:
+        raise ValueError(
+            f"data: the {len(X)} statements are {len(sizes)} families of near-twins, such as {like}, and at least "
+            f"10 are needed; {mend}"
+        )
     sides = GroupShuffleSplit(n_splits=1, test_size=0.2, random_state=seed)
     train, test = next(sides.split(X, groups=groups))
+    cv = folds(groups[train])
+    least = min(len(test), *(len(unseen) for _, unseen in cv))
+    if least < len(X) / 20 or len(test) > len(X) / 2:
+        raise ValueError(
+            f"data: families of near-twins, such as {like}, are so large that of the {len(X)} statements "
+            f"{len(train)} would be for training, {len(test)} for testing and {least} in the smallest part; {mend}"
+        )
+    _need_differences(y, train, cv)
     return X.iloc[train], X.iloc[test], y.iloc[train], y.iloc[test], groups[train]
+
+
+def _need_differences(y, train, cv):
+    """Raise ValueError unless labels are both there and not there in rows of folds that have learned them."""
+    Y, answers = y.to_numpy()[train], set()
+    for learned, unseen in cv:
+        varies = Y[learned].min(axis=0) != Y[learned].max(axis=0)
+        answers |= set(np.unique(Y[unseen][:, varies]))
+    if len(answers) < 2:
+        commonest = y.value_counts()
+        codes = shorten(", ".join(y.columns[np.array(commonest.index[0]) == 1]), 100)
+        raise ValueError(
+            f"data: no label can be learned and tested, since {commonest.iloc[0]} of the {len(y)} statements have "
+            f"the same, {codes}, or since each label has its own near-twins; give ten and more unlike statements "
+            "of each label"
+        )
 
 
 def folds(groups, n_further=0):

@@ -1,10 +1,15 @@
 """X and y, near-twins, the two sides and the folds."""
 
+import re
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse.csgraph import connected_components
 
 import helpers
+from onet_gwa import split
 
 
 @pytest.fixture(scope="module")
@@ -63,22 +68,140 @@ def test_near_twins_by_a_chain():
     assert helpers.near_twins(["Count penguins.", "Drive tractors."]).tolist() == [0, 1]
 
 
+def all_pairs(statements):
+    """What near_twins says it returns, by comparing each with each."""
+    words = [re.findall(r"\w+", statement.lower()) for statement in statements]
+    sets = [set(zip(each, each[1:], each[2:])) for each in words]
+    twins = [[len(a & b) > 0 and 2 * len(a & b) >= len(a | b) for b in sets] for a in sets]
+    return connected_components(np.array(twins))[1]
+
+
+def sentences(rng, *counts):
+    """A sentence, whose parts come from as many texts of one to six words as `counts` says for each part."""
+    choices = [(k, number) for k, number in enumerate(rng.integers(counts))]
+    return " ".join(f"w{k}_{number}_{j}" for k, number in choices for j in range(1 + (7 * number + k) % 6))
+
+
+@pytest.mark.parametrize(
+    "counts", [(9999, 2, 9999), (1, 9999), (3, 9999, 3), (12, 12, 12), (4, 4, 4, 4, 4), (9999,) * 3]
+)
+@pytest.mark.parametrize("pairs", [split.PAIRS, 1], ids=["all pairs", "the twenty shortest"])
+def test_near_twins_are_those_of_all_pairs(counts, pairs, monkeypatch):
+    monkeypatch.setattr(split, "PAIRS", pairs)
+    rng = np.random.default_rng(0)
+    statements = list(dict.fromkeys(sentences(rng, *counts) for _ in range(400)))
+    assert np.array_equal(helpers.near_twins(statements), all_pairs(statements))
+
+
+def test_near_twins_of_real_tasks(onet):
+    """As many families as all pairs give."""
+    tasks = helpers.load_tasks(onet / "onet_2020_task_gwa.parquet")["Task"].unique()
+    assert (len(tasks), len(set(helpers.near_twins(tasks)))) == (15412, 15149)
+
+
+@pytest.mark.slow
+def test_many_statements_that_share_a_phrase():
+    """All pairs of these would take gigabytes."""
+    phrase = "in accordance with all rules and regulations of the station and its owner"
+    statements = [f"{' '.join(f'{word}{k}' for word in 'abcdefghijklm')} {phrase}" for k in range(10_000)]
+    statements.append(f"{statements[7]} daily")
+    tracemalloc.start()
+    groups = helpers.near_twins(statements)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(groups)) == 10_000 and groups[7] == groups[-1]
+    assert peak < 300e6
+
+
 def test_too_few_statements_to_split(data):
     X, y = data
     with pytest.raises(ValueError, match="99 statements are too few to train and test on; give at least 100"):
         helpers.split(X.head(99), y.head(99))
 
 
-def test_statements_without_words(data):
-    X = pd.DataFrame({"Task": [f"{k % 10} !" for k in range(200)]})
-    with pytest.raises(ValueError, match="none of the 200 statements has a word"):
-        helpers.split(X, data[1].head(200))
+def family(k, n):
+    """As many near-twins."""
+    return [f"{' '.join(f'{word}{k}' for word in 'abcdefghijkl')} {j}" for j in range(n)]
 
 
-def test_nearly_all_near_twins(data):
-    X = pd.DataFrame({"Task": ["Count the penguins on the ice near the station every morning."] * 200})
-    with pytest.raises(ValueError, match="nearly all of the 200 statements are near-twins"):
-        helpers.split(X, data[1].head(200))
+TOO_LARGE = [
+    ([*family(0, 2500), *"abcdefghijkl"], "2500 of the 2512 statements are near-twins, such as "),
+    ([*family(0, 600), *"abcdefghijkl"], "600 of the 612 statements are near-twins, such as "),
+    (
+        family(0, 200),
+        "200 of the 200 statements are near-twins, such as 'a0 b0 c0 d0 e0 f0 g0 h0 i0 j0 k0 l0 0' and ",
+    ),
+    ([*family(0, 21), *map(str, range(83))], "21 of the 104 statements are near-twins"),
+    (
+        [task for k in range(9) for task in family(k, 20)],
+        "the 180 statements are 9 families of near-twins, such as .* and at least 10 are needed",
+    ),
+    (
+        [*"abcde", *(task for k in range(5) for task in family(k, 19))],
+        "so large that of the 100 statements 80 would be for training, 20 for testing and 3 in the smallest",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "statements, said", TOO_LARGE, ids=["2500", "600", "all", "a fifth", "nine", "unequal"]
+)
+def test_families_that_leave_too_little(data, statements, said):
+    X, y = pd.DataFrame({"Task": statements}), pd.concat([data[1]] * 2).head(len(statements))
+    with pytest.raises(
+        ValueError, match=f"^data: .*{said}.*; keep a few of each such family, or give more"
+    ) as error:
+        helpers.split(X, y)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 600
+
+
+def test_families_up_to_a_fifth(data):
+    X, y = data
+    X = pd.DataFrame({"Task": [*family(0, 60), *X["Task"][60:300]]})
+    X_train, X_test, *_ = helpers.split(X, y.head(300))
+    assert len(X_train) + len(X_test) == 300 and 15 < len(X_test) < 150
+
+
+def labels_of(X, *rows_of_labels):
+    """y (n, n_labels), a column a label, with ones in its rows."""
+    y = pd.DataFrame(0, X.index, [f"l{k}" for k in range(len(rows_of_labels))])
+    for column, rows in zip(y, rows_of_labels):
+        y.loc[y.index[rows], column] = 1
+    return y
+
+
+ALL, NONE = slice(None), slice(0)
+
+
+@pytest.mark.parametrize(
+    "rows_of_labels, said",
+    [
+        ((ALL, NONE), "150 of the 150 statements have the same, l0,"),
+        ((ALL, ALL), "150 of the 150 statements have the same, l0, l1,"),
+        ((ALL, slice(1)), "149 of the 150 statements have the same, l0,"),
+    ],
+    ids=["one label", "two labels", "a second one once"],
+)
+def test_labels_that_cannot_be_learned_and_tested(data, rows_of_labels, said):
+    X = data[0].head(150)
+    with pytest.raises(ValueError, match=f"^data: no label can be learned and tested, since {said}") as error:
+        helpers.split(X, labels_of(X, *rows_of_labels))
+    assert "\n" not in str(error.value)
+
+
+def test_labels_that_are_families():
+    X = pd.DataFrame({"Task": [task for k in range(12) for task in family(k, 10)]})
+    y = labels_of(X, *(slice(10 * k, 10 * k + 10) for k in range(12)))
+    with pytest.raises(
+        ValueError, match="^data: no label can be learned .* each label has its own near-twins"
+    ):
+        helpers.split(X, y)
+
+
+def test_few_statements_of_a_label_are_enough_to_begin(data):
+    X = data[0].head(150)
+    _, _, y_train, _, groups = helpers.split(X, labels_of(X, slice(10, 150), slice(10)))
+    assert len(helpers.folds(groups)) == 3 and set(y_train.sum() > 0) == {True}
 
 
 def test_folds():

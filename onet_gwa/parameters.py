@@ -2,16 +2,19 @@
 
 import re
 
+from onet_gwa.tables import shorten
 
-def _items(name, text):
-    """Split "1, 10" or "[1, 10]" into ["1", "10"]; ValueError for an empty item."""
-    # papermill makes a number of "10".
-    text = str(text).strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    items = [item.strip() for item in text.split(",")]
-    if "" in items:
-        raise ValueError(f"{name}: {text!r} has an empty value; write values with commas between them")
+
+def _items(name, value):
+    """Return ["1", "10"] for "1, 10", "[1, 10]" and [1, 10]; ValueError for an empty item."""
+    # papermill makes a number of "10", and YAML may have a list.
+    if not isinstance(value, (list, tuple)):
+        value = str(value).strip()
+        value = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    items = [str(item).strip() for item in (value.split(",") if isinstance(value, str) else value)]
+    if not items or "" in items:
+        told = shorten(repr(value))
+        raise ValueError(f"{name}: {told} has an empty value; write values with commas between them")
     return items
 
 
@@ -23,7 +26,7 @@ def _once(name, values):
 
 
 def parse_C(text):
-    """Return the values of C in `text`, such as "1,10", "[1, 10]" or 0.5, as a list of floats.
+    """Return the values of C in `text`, such as "1,10", "[1, 10]", 0.5 or the list [1, 10], as a list of floats.
 
     Raises ValueError for an empty text or item, for a value that is not a positive, finite decimal
     number, and for a value given twice. The limits are where liblinear still comes to an end.
@@ -33,7 +36,7 @@ def parse_C(text):
         number = re.fullmatch(r"\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", item, re.ASCII | re.IGNORECASE)
         if not number or not 1e-9 <= float(item) <= 1e9:
             raise ValueError(
-                f"C: {item!r} is not a positive, finite number between 1e-9 and 1e9; "
+                f"C: {shorten(repr(item))} is not a positive, finite number between 1e-9 and 1e9; "
                 'write for example "1, 10" or "0.5"'
             )
         values.append(float(item))
@@ -41,7 +44,7 @@ def parse_C(text):
 
 
 def parse_penalty(text):
-    """Return the penalties in `text`, such as "none, l2" or "[l2]", as a list of strings.
+    """Return the penalties in `text`, such as "none, l2", "[l2]" or the list ["l2"], as a list of strings.
 
     Raises ValueError for an empty text or item, for a penalty other than "none" and "l2", and for
     one given twice.
@@ -50,7 +53,7 @@ def parse_penalty(text):
     for value in values:
         if value not in ("none", "l2"):
             raise ValueError(
-                f"penalty: {value!r} is neither 'none' nor 'l2'; write one of them or \"none, l2\""
+                f"penalty: {shorten(repr(value))} is neither 'none' nor 'l2'; write one of them or \"none, l2\""
             )
     return _once("penalty", values)
 
@@ -58,14 +61,16 @@ def parse_penalty(text):
 def check_names(labels, registered_model_name):
     """Raise ValueError for the name of a registered model that cannot be used with this table of labels.
 
-    MLflow refuses an empty name and one with a slash, a colon, a percent sign, a quote or a dot at its ends;
-    and the project's own name is for the 37 GWAs alone, so that no model of other labels is served in their place.
+    MLflow refuses an empty name and one with a slash, a colon, a percent sign, a quote or a dot at its ends, and
+    its tables hold 256 characters (`mlflow.store.model_registry.dbmodels`); the project's own name is for the 37
+    GWAs alone, so that no model of other labels is served in their place.
     """
-    name = str(registered_model_name)
-    if not re.fullmatch(r"\w[\w .-]*", name) or name.endswith((".", " ")):
+    name = registered_model_name
+    good = isinstance(name, str) and re.fullmatch(r"\w[\w .-]*", name) and not name.endswith((".", " "))
+    if not good or len(name) > 256:
         raise ValueError(
-            f"registered_model_name: {name!r} is not a name; write letters, digits, blanks, '.', '-' and '_', "
-            "beginning with a letter or digit"
+            f"registered_model_name: {shorten(repr(name))} is not a name; write up to 256 letters, digits, blanks, "
+            "'.', '-' and '_', beginning with a letter or digit"
         )
     if str(labels) != "gwas" and name == "onet-gwa":
         raise ValueError(

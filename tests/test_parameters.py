@@ -14,6 +14,8 @@ import helpers
         (" [ 1 ,10 ] ", [1, 10]),
         ("0.5", [0.5]),
         (10, [10]),
+        ([1, 10], [1, 10]),
+        ((0.5, "1", " 1e-3 "), [0.5, 1, 0.001]),
         ("10, 1, .5, 1e-3, 2E2", [10, 1, 0.5, 0.001, 200]),
     ],
 )
@@ -45,6 +47,17 @@ def test_C(text, values):
         ("١", "'١'"),
         ("1, 1.0", "1.0"),
         ("__import__('os')", "__import__"),
+        ("9" * 5000, "'9999"),
+        ([], "[]"),
+        ([""], "['']"),
+        ([1, "1"], "1.0"),
+        (["1, 10"], "'1, 10'"),
+        ([[1, 10]], "'[1, 10]'"),
+        ([1, None], "'None'"),
+        (True, "'True'"),
+        ([True], "'True'"),
+        (None, "'None'"),
+        ({"C": 1}, "{'C': 1}"),
     ],
 )
 def test_C_refused(text, named):
@@ -61,6 +74,8 @@ def test_C_refused(text, named):
         ("none, l2", ["none", "l2"]),
         ("l2,none", ["l2", "none"]),
         ("[none, l2]", ["none", "l2"]),
+        (["none", "l2"], ["none", "l2"]),
+        (("l2",), ["l2"]),
     ],
 )
 def test_penalty(text, values):
@@ -68,12 +83,26 @@ def test_penalty(text, values):
 
 
 @pytest.mark.parametrize(
-    "text, named", [("l1", "'l1'"), ("", "''"), ("none,", "'none,'"), ("l2, l2", "'l2'")]
+    "text, named",
+    [
+        ("l1", "'l1'"),
+        ("", "''"),
+        ("none,", "'none,'"),
+        ("l2, l2", "'l2'"),
+        ([], "[]"),
+        (["l2", "l2"], "'l2'"),
+        (["none, l2"], "'none, l2'"),
+        ([["none", "l2"]], "\"['none', 'l2']\""),
+        (None, "'None'"),
+        ([None], "'None'"),
+        (1, "'1'"),
+        ("x" * 5000, "'xxx"),
+    ],
 )
 def test_penalty_refused(text, named):
     with pytest.raises(ValueError, match="^penalty: ") as error:
         helpers.parse_penalty(text)
-    assert named in str(error.value)
+    assert named in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize(
@@ -84,17 +113,22 @@ def test_penalty_refused(text, named):
         ("labels.csv", "library-tasks"),
         ("labels.csv", "Aufgaben 2.0_b"),
         ("labels.csv", "ärzte"),
+        ("labels.csv", "a" * 256),
     ],
 )
 def test_names(labels, name):
     helpers.check_names(labels, name)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", "a%b", 'a"b', "a.", ".a", "a ", "-a", "a\nb"])
-def test_names_that_mlflow_refuses(name):
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a/b", "a:b", "a%b", 'a"b', "a.", ".a", "a ", "-a", "a\nb", "a\n", "a\u2028b", "a\0", "🙂"]
+    + [None, 2026, ["a"], "a" * 257],
+)
+def test_names_that_mlflow_or_its_store_refuses(name):
     with pytest.raises(ValueError, match="^registered_model_name: ") as error:
         helpers.check_names("labels.csv", name)
-    assert repr(name) in str(error.value) and "\n" not in str(error.value)
+    assert repr(name)[:200] in str(error.value) and "\n" not in str(error.value)
 
 
 def test_the_projects_own_name_is_for_its_own_labels():
@@ -116,6 +150,11 @@ def test_the_parameters_of_the_notebook_together():
         ({"penalty": "l1"}, "^penalty: "),
         ({"labels": "nowhere.csv", "registered_model_name": "mine"}, "^labels: 'nowhere.csv' is not a file"),
         ({"data": "nowhere.csv"}, "^data: 'nowhere.csv' does not exist"),
+        ({"data": "sub/mine.csv"}, "looked for '.*/sub/mine.csv'"),
+        (
+            {"labels": "sub/own.csv", "registered_model_name": "own"},
+            "^labels: .* .looked for '.*/sub/own.csv'",
+        ),
         ({"labels": "own.csv"}, "^registered_model_name: 'onet-gwa' is for the 37 GWAs"),
         (
             {"labels": "own.csv", "registered_model_name": "own"},

@@ -1,7 +1,6 @@
 """O*NET's archives: their tables, and the joins by which a task gets its labels."""
 
 import contextlib
-import importlib
 import logging
 import os
 import re
@@ -213,10 +212,3 @@ def _instead(names, stems):
     if archives:
         return f"; there is the archive {archives[0]!r} in it: give the path of that, unpacked if need be"
     return ""
-
-
-def __getattr__(name):
-    # Until tasks.py imports these two from where they are now.
-    if name in ("ONET_RELEASE", "download_onet"):
-        return getattr(importlib.import_module("onet_gwa.download"), name)
-    raise AttributeError(name)

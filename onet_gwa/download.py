@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import queue
 import re
-import threading
 import time
 from pathlib import Path
 
@@ -93,64 +91,40 @@ def _write_answer(url, path, end):
     ConnectionError, after which it does not.
     """
     import requests
+    import urllib3
     from tqdm.auto import tqdm
 
-    answer = _answer(url, end)
+    start, too_much = b"", None
     try:
-        length = next(answer)
-    except requests.HTTPError as error:
-        if error.response.status_code != 404:
-            raise
-        raise FileNotFoundError(
-            f"data: {url} does not exist; is there such a release? See https://www.onetcenter.org/db_releases.html"
-        ) from error
-    start = b""
-    with open(path, "wb") as file, tqdm(total=length, unit="B", unit_scale=True, ncols=79) as bar:
-        for chunk in answer:
-            start = start or chunk
-            file.write(chunk)
-            bar.update(len(chunk))
-            if bar.n > MAX_BYTES:
-                reason = f"it has more than {MAX_BYTES // 2**20} MB, which no release has"
-                raise ConnectionError(f"data: cannot download {url} ({reason}); {INSTEAD}")
+        answer = requests.get(url, stream=True, timeout=30)
+    except requests.RequestException:
+        raise
+    # What requests does not wrap, such as a file of certificates that is missing.
+    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+        raise requests.RequestException(error) from error
+    with answer, open(path, "wb") as file:
+        if answer.status_code == 404:
+            raise FileNotFoundError(
+                f"data: {url} does not exist; is there such a release? See https://www.onetcenter.org/db_releases.html"
+            )
+        answer.raise_for_status()
+        with tqdm(total=answer.raw.length_remaining, unit="B", unit_scale=True, ncols=79) as bar:
+            try:
+                # What has come, where iter_content would wait for a whole piece, however slowly it comes.
+                while not too_much and (piece := answer.raw.read1(2**16, decode_content=True)):
+                    start = start or piece
+                    file.write(piece)
+                    bar.update(len(piece))
+                    if bar.n > MAX_BYTES:
+                        too_much = f"it has more than {MAX_BYTES // 2**20} MB, which no release has"
+                    elif time.monotonic() > end:
+                        too_much = f"it takes more than {MAX_SECONDS:,} seconds"
+            except urllib3.exceptions.HTTPError as error:
+                raise requests.ConnectionError(error) from error
+    if too_much:
+        raise ConnectionError(f"data: cannot download {url} ({too_much}); {INSTEAD}")
     if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         raise ValueError(f"data: {url} is a web page, not an archive; does the network ask you to sign in?")
-
-
-def _answer(url, end):
-    """Yield the length of an answer, or None where the server does not tell it, and then its bytes in pieces."""
-    # A thread that can be left behind: no time-out of requests ends an answer that comes byte by byte.
-    pieces = queue.Queue(16)
-    threading.Thread(target=_receive, args=(url, pieces), daemon=True).start()
-    while True:
-        try:
-            piece = pieces.get(timeout=max(0, end - time.monotonic()))
-        except queue.Empty as error:
-            reason = f"it takes more than {MAX_SECONDS:,} seconds"
-            raise ConnectionError(f"data: cannot download {url} ({reason}); {INSTEAD}") from error
-        if isinstance(piece, Exception):
-            raise piece
-        if piece == b"":
-            return
-        yield piece
-
-
-def _receive(url, pieces):
-    """Put what `_answer` yields on a queue, and then an empty piece, or the exception that came between."""
-    import requests
-
-    try:
-        with requests.get(url, stream=True, timeout=30) as response:
-            response.raise_for_status()
-            pieces.put(response.raw.length_remaining)
-            for piece in filter(None, response.iter_content(2**16)):
-                pieces.put(piece)
-        pieces.put(b"")
-    except requests.RequestException as error:
-        pieces.put(error)
-    # Among them what requests does not wrap, such as a missing file of certificates.
-    except Exception as error:
-        pieces.put(requests.RequestException(error))
 
 
 def _reason(error):

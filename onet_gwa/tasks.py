@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from onet_gwa import ROOT
-from onet_gwa.archives import ONET_RELEASE, download_onet, read_dwa_titles, read_onet
+from onet_gwa.archives import read_dwa_titles, read_onet
+from onet_gwa.download import ONET_RELEASE, download_onet
 from onet_gwa.labels import load_labels
 from onet_gwa.tables import (
     called,

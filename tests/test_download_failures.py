@@ -50,32 +50,19 @@ def test_cut(server, share, how):
     succeeds(server)
 
 
-def drip(handler, start):
-    handler.wfile.write(start)
+def drip(handler, piece, **headers):
+    handler.send(b"", **headers)
     while not handler.server.closed.is_set():
-        handler.wfile.write(b"a")
+        handler.wfile.write(piece)
         handler.server.closed.wait(0.1)
 
 
-def drip_body(handler, content):
-    drip(handler, b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+@pytest.mark.parametrize("how", ["length", "chunks", "neither"])
+def test_slower_than_any_patience(server, monkeypatch, how):
+    def answer(handler, content):
+        headers = {"length": {"Content_Length": "100000"}, "chunks": {"Transfer_Encoding": "chunked"}}
+        drip(handler, b"1\r\na\r\n" if how == "chunks" else b"a", **headers.get(how, {}))
 
-
-def drip_header(handler, content):
-    drip(handler, b"HTTP/1.1 200 OK\r\nX-Patience: ")
-
-
-def go_on_and_on(handler, content):
-    while not handler.server.closed.is_set():
-        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def say_nothing(handler, content):
-    handler.server.closed.wait()
-
-
-@pytest.mark.parametrize("answer", [drip_body, drip_header, go_on_and_on, say_nothing])
-def test_slower_than_any_patience(server, monkeypatch, answer):
     server.answer = answer
     start = time.monotonic()
     with monkeypatch.context() as patch:

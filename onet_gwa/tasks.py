@@ -155,23 +155,26 @@ def _read_parquet(path):
                 if columns.count(column) > 1 or column not in COLUMNS:
                     continue
                 if kind in TEXTS:
-                    texts = file.read([field.name]).column(field.name).to_pylist()
-                    table[column] = [text.decode() if isinstance(text, bytes) else text for text in texts]
+                    table[column] = _texts(file.read([field.name]).column(field.name), f"{path}: {column}")
                 elif column == "SOC":
                     logger.warning(f"{path}: the column SOC is {shorten(kind)}, not text, and is left aside")
                 else:
                     mend = f"write it as text, which pandas makes with .astype({{{column!r}: 'str'}})"
                     raise ValueError(f"{path}: the column {column!r} is {shorten(kind)}, not text; {mend}")
-    except UnicodeDecodeError as error:
-        value = shorten(repr(error.object))
-        raise ValueError(
-            f"{path}: {column} {value} is not UTF-8; write the texts anew in that encoding"
-        ) from error
-    # The reader raises KeyError and ArrowException, too, for a damaged file.
-    except (OSError, KeyError, pyarrow.ArrowException) as error:
+    # The reader raises ArrowException, KeyError and UnicodeDecodeError, too, for a damaged file.
+    except (OSError, KeyError, UnicodeDecodeError, pyarrow.ArrowException) as error:
         reason = shorten(first_line(error))
         raise ValueError(f"{path}: not a parquet file that can be read ({reason}); write it anew") from error
     return pd.DataFrame(table, dtype=object)
+
+
+def _texts(column, name):
+    """Return a column of texts or bytes in UTF-8 as a list of str and None."""
+    try:
+        return [text.decode() if isinstance(text, bytes) else text for text in column.to_pylist()]
+    except UnicodeDecodeError as error:
+        value = shorten(repr(error.object))
+        raise ValueError(f"{name} {value} is not UTF-8; write the texts anew in that encoding") from error
 
 
 def _validated(table, name, labels):

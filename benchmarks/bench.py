@@ -1,13 +1,14 @@
 """Compare this project with the pilot's method of 2022 and with what else a user might take.
 
-    python benchmarks/bench.py [--data SOURCE] [--titles SOURCE] [--pilot-runs N]
+    python benchmarks/bench.py [--data SOURCE] [--titles SOURCE] [--force]
 
-All get the same statements and split in one run, each in a process of its own. Writes
-benchmarks/results.md. Needs the network for the O*NET release, unless --data names another source, and for the
-other libraries, which are installed for the time of the run; a quiet machine, too, for the times to mean
-something.
+All get the same statements and split in one run, each in a process of its own. Writes benchmarks/results.md, then
+benchmarks/quality.md (`--part quality` writes that alone). Needs the network for the O*NET release, unless --data
+names another source, and for the other libraries, which are installed for the time of the run; and a machine that
+does nothing else.
 """
 
+import argparse
 import contextlib
 import io
 import json
@@ -24,11 +25,16 @@ from pathlib import Path
 import numpy as np
 import others
 import page
-from common import HERE, C, Training, by_statement, f1, helpers, load, options
+import psutil
+from common import FOLDS, HERE, MANY, MOST_LOAD, SEEDS, C, by_statement, f1, f1_drawn, helpers, load, train
 from scipy.special import expit
 
-SEEDS = range(helpers.SEED, helpers.SEED + 5)
 RUNS = 3
+
+
+def scored(y_test, predicted):
+    """Return the three F1 scores, and those of the bootstrap's draws, as a dict."""
+    return f1(y_test, predicted) | {"drawn": f1_drawn(y_test, predicted)}
 
 
 def pilot(arguments):
@@ -46,13 +52,13 @@ def pilot(arguments):
         pipeline = Pipeline([("words", TfidfVectorizer()), ("classifier", regression)])
         # Its grid was C times penalty: it fitted "none" once for each C.
         candidates = [{"classifier__C": C}] + [{"classifier__C": [np.inf]}] * len(C)
-        search = GridSearchCV(pipeline, candidates, scoring="f1_micro", cv=3)
+        search = GridSearchCV(pipeline, candidates, scoring="f1_micro", cv=FOLDS)
         searches.append(search.fit(X_train["Task"], y_train[label]))
     seconds = time.perf_counter() - begin
     models = [search.best_estimator_ for search in searches]
     probability = np.column_stack([model.predict_proba(X_test["Task"])[:, 1] for model in models])
     size = len(pickle.dumps(models))
-    return {"seconds": seconds, "size": size, **f1(y_test, helpers.at_least_one(probability))}
+    return {"seconds": seconds, "size": size, **scored(y_test, helpers.at_least_one(probability))}
 
 
 def stock(arguments):
@@ -69,10 +75,10 @@ def stock(arguments):
     words = ColumnTransformer([("words", TfidfVectorizer(), "Task")])
     pipeline = Pipeline([("words", words), ("classifier", OneVsRestClassifier(LogisticRegression()))])
     grid = {"classifier__estimator__C": C}
-    search = GridSearchCV(pipeline, grid, scoring="f1_micro", cv=3, n_jobs=-1).fit(X_train, y_train)
+    search = GridSearchCV(pipeline, grid, scoring="f1_micro", cv=FOLDS, n_jobs=-1).fit(X_train, y_train)
     seconds = time.perf_counter() - begin
     probability = search.predict_proba(X_test)
-    return {"seconds": seconds, **f1(y_test, helpers.at_least_one(probability))}
+    return {"seconds": seconds, **scored(y_test, helpers.at_least_one(probability))}
 
 
 def ours(arguments):
@@ -81,7 +87,7 @@ def ours(arguments):
 
     tasks, titles, labels, _ = load(arguments)
     X_train, X_test, y_train, y_test = by_statement(*tasks)
-    training = Training(X_train, y_train, titles)
+    training = train(X_train, y_train, titles)
     result = {name: getattr(training, name) for name in ("seconds", "final", "calibration", "C")}
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent, "model")
@@ -91,7 +97,7 @@ def ours(arguments):
         labeler = onet_gwa_model._load_pyfunc(folder)
         result |= {"saving": saved - begin, "loading": time.perf_counter() - saved}
         result["size"] = sum(file.stat().st_size for file in folder.iterdir())
-    many = X_test.sample(10_000, replace=True, random_state=helpers.SEED)
+    many = X_test.sample(MANY, replace=True, random_state=helpers.SEED)
     for name, question, repeats in (("one", X_test.head(1), 300), ("many", many, 7)):
         taken = []
         for _ in range(repeats):
@@ -99,7 +105,7 @@ def ours(arguments):
             labeler.predict(question)
             taken.append(time.perf_counter() - begin)
         result[name] = statistics.median(taken)
-    return result | f1(y_test, labeler.get_raw_model().predict(X_test))
+    return result | scored(y_test, labeler.get_raw_model().predict(X_test))
 
 
 def seeds(arguments):
@@ -108,21 +114,19 @@ def seeds(arguments):
     none = titles[0][:0], titles[1][:0]
     rows = []
     for seed in SEEDS:
-        for kind, parts in {
-            "by statement": by_statement(*tasks, seed),
-            "near-twins on one side": helpers.split(*tasks, seed)[:4],
-        }.items():
-            X_train, X_test, y_train, y_test = parts
-            for told, more in {"yes": titles, "no": none}.items() if len(titles[0]) else [("no", none)]:
-                training = Training(X_train, y_train, more)
-                scores = f1(y_test, training.model.predict(X_test))
-                for told_error, probability in {
-                    "ECE_before": expit(training.model.decision_function(X_test)),
-                    "ECE_after": training.model.predict_proba(X_test),
-                }.items():
-                    scores[told_error] = helpers.expected_calibration_error(y_test, probability)
-                row = {"split": kind, "titles": told, "seed": seed, "C": training.C, **training.calibrated}
-                rows.append(row | scores)
+        plain, apart = by_statement(*tasks, seed), helpers.split(*tasks, seed)[:4]
+        variants = [("by statement", plain, none), ("near-twins on one side", apart, titles)]
+        if len(titles[0]):
+            variants.insert(0, ("by statement", plain, titles))
+        for kind, (X_train, X_test, y_train, y_test), more in variants:
+            training = train(X_train, y_train, more)
+            row = {"split": kind, "titles": "yes" if len(more[0]) else "no", "seed": seed, "C": training.C}
+            for when, probability in {
+                "before": expit(training.model.decision_function(X_test)),
+                "after": training.model.predict_proba(X_test),
+            }.items():
+                row[f"ECE_{when}"] = helpers.expected_calibration_error(y_test, probability)
+            rows.append(row | f1(y_test, training.model.predict(X_test)))
     return rows
 
 
@@ -165,7 +169,7 @@ def other(arguments):
             return None
         answer = json.loads((folder / "answer.json").read_text())
     score = np.array(answer["score"])
-    return {"seconds": answer["seconds"], **f1(y_test, helpers.at_least_one(score))}
+    return {"seconds": answer["seconds"], **scored(y_test, helpers.at_least_one(score))}
 
 
 def main_job(arguments):
@@ -195,22 +199,46 @@ def main_job(arguments):
     }
 
 
+def quality(arguments):
+    """Write the page on the model's quality."""
+    import quality
+
+    quality.write(arguments)
+
+
+PARTS = {part.__name__: part for part in (main_job, ours, pilot, stock, other, seeds, quality)}
+
+
 def run(part, *further):
-    """Run one of the functions above in a fresh process; return its result, peak memory and the load before it."""
-    load_before = os.getloadavg()[0]
+    """Run a part in a fresh process; return its result, its peak memory, and the cores busy with something else."""
     command = [sys.executable, __file__, *sys.argv[1:], "--part", part, *further]
+    before, begin = own_seconds(), time.perf_counter()
+    # From here on, until it is asked again.
+    psutil.cpu_percent()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(done.returncode)
+    busy = psutil.cpu_percent() / 100 * os.cpu_count()
+    seconds = time.perf_counter() - begin
+    foreign = max(0.0, busy - (own_seconds() - before) / seconds)
     # Some parts take minutes, so each is told when it is done.
-    print(f"{part} {' '.join(further)}: {done.stdout.strip()}", file=sys.stderr)
-    return json.loads(done.stdout) | {"load": load_before}
+    print(
+        f"{' '.join((part, *further))}: {seconds:.0f} s, {foreign:.2f} cores busy with something else",
+        file=sys.stderr,
+    )
+    return json.loads(done.stdout) | {"foreign": foreign}
+
+
+def own_seconds():
+    """Return the CPU seconds of the child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def in_child(part, arguments):
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        result = globals()[part](arguments)
+        result = PARTS[part](arguments)
     from joblib.externals.loky import get_reusable_executor
 
     # Only processes that have ended are counted.
@@ -223,24 +251,46 @@ def in_child(part, arguments):
     print(json.dumps({"result": result, "memory": memory}))
 
 
+def check_load(load, force):
+    """Exit with 2 and one line where the load of the last minute is too high to measure times."""
+    if load > MOST_LOAD and not force:
+        print(
+            f"bench.py: the load of the last minute is {load:.2f}, and above {MOST_LOAD} the times would not be the "
+            "project's own; end what else runs and wait two minutes, or add --force",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
 def main():
-    parser = options(__doc__.splitlines()[0])
-    parser.add_argument("--pilot-runs", type=int, default=1, help="how often the pilot's method runs")
-    parser.add_argument("--part", help="run one function only, and print its result as JSON")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--data", default="onet:31.0", help="what to train and test on, as in MLproject")
+    parser.add_argument(
+        "--titles", help="the O*NET release or archive whose DWA titles are added; else that of --data"
+    )
+    parser.add_argument("--force", action="store_true", help="measure on a busy machine, too")
+    parser.add_argument("--part", choices=PARTS, help="run one part only, and print its result as JSON")
     parser.add_argument("--library", choices=others.REQUIREMENTS, help="for --part other")
     arguments = parser.parse_args()
     if arguments.part:
         return in_child(arguments.part, arguments)
+    load_before = os.getloadavg()[0]
+    check_load(load_before, arguments.force)
     source = load(arguments)[-1]
+    main_seconds = run("main_job")
+    # In turns, so that a slow phase of the machine meets both.
+    pairs = [(run("ours"), run("pilot")) for _ in range(RUNS)]
     measured = {
-        "main_job": run("main_job"),
-        "ours": [run("ours") for _ in range(RUNS)],
-        "pilot": [run("pilot") for _ in range(arguments.pilot_runs)],
+        "load": load_before,
+        "main_job": main_seconds,
+        "ours": [mine for mine, _ in pairs],
+        "pilot": [theirs for _, theirs in pairs],
         "stock": run("stock"),
         "others": {name: run("other", "--library", name) for name in others.REQUIREMENTS},
         "seeds": run("seeds"),
     }
     page.write(HERE / "results.md", measured, source)
+    run("quality")
 
 
 if __name__ == "__main__":

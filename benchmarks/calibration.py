@@ -6,7 +6,7 @@ from log-odds to probabilities of the same shape.
 
 import numpy as np
 import pandas as pd
-from common import AVERAGES, f1, helpers
+from common import f1, helpers
 from scipy.special import expit, log_expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -98,11 +98,13 @@ def brier(probability, y):
 
 def judge(probability, y, threshold):
     """Return the scores of probabilities as a dict."""
+    scores = f1(y, helpers.at_least_one(probability, threshold))
     return {
         "threshold": f"{threshold:.2f}",
         "Brier": brier(probability, y),
         "ECE": helpers.expected_calibration_error(y, probability),
-        **{name: f1(y, helpers.at_least_one(probability, threshold))[name] for name in AVERAGES[:2]},
+        "micro-F1": scores["micro-F1"],
+        "macro-F1": scores["macro-F1"],
     }
 
 

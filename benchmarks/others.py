@@ -4,8 +4,8 @@
 
 Run by bench.py in an environment of the library's own, in which this project is absent. problem.json holds
 "train" and "test", lists of statements, "labels", the lists of label numbers of the training rows, and
-"n_labels"; answer.json gets the "seconds" of the fit, tokenization included, and "score", a list of n_labels numbers for
-each test row, in which 0.5 or more says yes.
+"n_labels"; answer.json gets the "seconds" of the fit, tokenization included, and "score", a list of n_labels numbers
+for each test row, in which 0.5 or more says yes.
 """
 
 import json
@@ -22,10 +22,11 @@ REQUIREMENTS = {
     # Its answers to a list of texts are wrong, and those to one text need this NumPy.
     "fastText": ["fasttext-wheel==0.9.2", "numpy==1.26.4"],
 }
+FASTTEXT = {"lr": 0.5, "epoch": 25, "wordNgrams": 2, "bucket": 200_000, "dim": 50, "loss": "ova"}
 WHAT = {
     "napkinXC": "`BR` on TF-IDF of words",
     "LibMultiLabel": "`train_1vsrest` after its own `Preprocessor`",
-    "fastText": 'the line of its multi-label tutorial: `loss="ova"`, word pairs, 25 epochs',
+    "fastText": f"the line of its multi-label tutorial: `{FASTTEXT}`",
 }
 
 
@@ -77,9 +78,7 @@ def fastText(train, labels, test, n_labels):
         lines = [" ".join([f"__label__{k}" for k in row] + [plain(text)]) for text, row in zip(train, labels)]
         file = Path(folder, "train.txt")
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        model = fasttext.train_supervised(
-            str(file), lr=0.5, epoch=25, wordNgrams=2, bucket=200_000, dim=50, loss="ova", verbose=0
-        )
+        model = fasttext.train_supervised(str(file), **FASTTEXT, verbose=0)
         seconds = time.perf_counter() - begin
     answers = [
         {name.removeprefix("__label__"): float(p) for name, p in zip(*model.predict(plain(text), k=-1))}

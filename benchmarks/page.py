@@ -1,25 +1,32 @@
-"""The page of results that bench.py writes."""
+"""The page of results that bench.py writes. Its numbers are the run's, its settings' or computed from them."""
 
 import os
 import statistics
 import time
 
 import common
+import numpy as np
 import pandas as pd
+from common import AVERAGES, between, markdown
 from others import WHAT
 
-QUESTIONS = {"f1_micro": "micro-F1", "f1_macro": "macro-F1", "f1_samples": "samples-F1"}
+
+def values(runs, name):
+    return [run["result"][name] for run in runs]
 
 
 def median(runs, name):
-    return statistics.median(run["result"][name] for run in runs)
+    return statistics.median(values(runs, name))
 
 
-def told(runs, digits=1):
-    """Return the median of the runs' seconds and, where there are several, each of them."""
-    each = [f"{run['result']['seconds']:.{digits}f}" for run in runs]
-    middle = f"{median(runs, 'seconds'):.{digits}f}"
-    return middle if len(each) == 1 else f"{middle} ({', '.join(each)})"
+def spread(numbers):
+    """Return the median and, in brackets, the lowest and the highest as a text."""
+    return f"{statistics.median(numbers):.1f} ({min(numbers):.1f} to {max(numbers):.1f})"
+
+
+def score(result, name):
+    """Return a score and, in brackets, its interval as a text."""
+    return f"{result[name]:.3f} ({between(result['drawn'][name])})"
 
 
 def peak(runs):
@@ -31,11 +38,16 @@ def comparison(measured):
     """Return the lines of the table of the pilot's method and ours."""
     mine, theirs = measured["ours"], measured["pilot"]
     o, p = mine[0]["result"], theirs[0]["result"]
-    ratio = median(theirs, "seconds") / median(mine, "seconds")
-    rows = [("search and final fit, s", told(theirs), told(mine), f"{ratio:.1f}")]
-    rows += [("of which the final fit, s", "", f"{median(mine, 'final'):.1f}", "")]
-    rows += [("calibration, s", "", f"{median(mine, 'calibration'):.1f}", "")]
-    rows += [(name, f"{p[name]:.3f}", f"{o[name]:.3f}", f"{o[name] - p[name]:+.3f}") for name in QUESTIONS]
+    seconds = values(theirs, "seconds"), values(mine, "seconds")
+    rows = [
+        ("search and final fit, s", *map(spread, seconds), spread([a / b for a, b in zip(*seconds)])),
+        ("of which the final fit, s", "", f"{median(mine, 'final'):.1f}", ""),
+        ("calibration, s", "", f"{median(mine, 'calibration'):.1f}", ""),
+    ]
+    for name in AVERAGES.values():
+        differences = np.subtract(o["drawn"][name], p["drawn"][name])
+        difference = f"{o[name] - p[name]:+.3f} ({between(differences, '+.3f')})"
+        rows.append((name, score(p, name), score(o, name), difference))
     rows += [
         (
             "peak memory, MB, at most",
@@ -47,28 +59,30 @@ def comparison(measured):
         ("chosen C", "one a GWA", f"{o['C']:g}", ""),
         ("save the model, s", "", f"{median(mine, 'saving'):.2f}", ""),
         ("load the model, s", "", f"{median(mine, 'loading'):.2f}", ""),
-        ("answer one task, p50, ms", "", f"{median(mine, 'one') * 1000:.1f}", ""),
-        ("answer 10,000 tasks, s", "", f"{median(mine, 'many'):.2f}", ""),
+        ("answer one task, ms", "", f"{median(mine, 'one') * 1000:.1f}", ""),
+        (f"answer {common.MANY:,} tasks, s", "", f"{median(mine, 'many'):.2f}", ""),
     ]
-    return common.markdown(pd.DataFrame(rows, columns=["", "pilot's method", "this project", "ratio"]))
+    columns = ["", "pilot's method", "this project", "ratio, or difference of scores"]
+    return markdown(pd.DataFrame(rows, columns=columns))
 
 
 def instead(measured):
     """Return the lines of the table of what else a user might take."""
-    what = {
-        "scikit-learn": "`GridSearchCV` over words and `OneVsRestClassifier(LogisticRegression())`, 9 fits and one"
-    }
-    runs = {"scikit-learn": measured["stock"], **measured["others"]}
+    fits = len(common.C) * common.FOLDS
+    obvious = (
+        f"`GridSearchCV` over words and `OneVsRestClassifier(LogisticRegression())`, {fits} fits and one"
+    )
     rows = []
-    for name, run in runs.items():
-        row = {"": name, "what": what.get(name) or WHAT[name]}
-        if run["result"] is None:
-            row |= {"seconds": "could not be installed or run"} | dict.fromkeys(QUESTIONS.values(), "")
+    for name, run in {"scikit-learn": measured["stock"], **measured["others"]}.items():
+        result = run["result"]
+        row = {"": name, "what": WHAT.get(name, obvious)}
+        if result is None:
+            row |= {"seconds": "could not be installed or run"} | dict.fromkeys(AVERAGES.values(), "")
         else:
-            scores = {title: f"{run['result'][key]:.3f}" for key, title in QUESTIONS.items()}
-            row |= {"seconds": f"{run['result']['seconds']:.1f}", **scores}
+            row |= {"seconds": f"{result['seconds']:.1f}"}
+            row |= {name: score(result, name) for name in AVERAGES.values()}
         rows.append(row)
-    return common.markdown(pd.DataFrame(rows))
+    return markdown(pd.DataFrame(rows))
 
 
 def over_seeds(measured):
@@ -76,9 +90,7 @@ def over_seeds(measured):
     table = pd.DataFrame(measured["seeds"]["result"])
     rows = []
     for (kind, titles), part in table.groupby(["split", "titles"], sort=False):
-        scores = {
-            title: f"{part[key].mean():.3f} ± {part[key].std():.3f}" for key, title in QUESTIONS.items()
-        }
+        scores = {name: f"{part[name].mean():.3f} ± {part[name].std():.3f}" for name in AVERAGES.values()}
         rows.append(
             {"split": kind, "DWA titles": titles}
             | scores
@@ -86,7 +98,7 @@ def over_seeds(measured):
             | {"after": f"{part['ECE_after'].mean():.3f} ± {part['ECE_after'].std():.3f}"}
             | {"chosen C": ", ".join(f"{C:g}" for C in sorted(set(part["C"])))}
         )
-    return common.markdown(pd.DataFrame(rows))
+    return markdown(pd.DataFrame(rows))
 
 
 def main_job(measured):
@@ -101,62 +113,64 @@ def main_job(measured):
         f"notebook with its kernel ({job['sum']:.1f} s in cells). The rest starts Python twice, imports MLflow, makes "
         "the store and renders the notebook. The slowest cells:",
         "",
-        *common.markdown(pd.DataFrame(rows)),
+        *markdown(pd.DataFrame(rows)),
     ]
 
 
-def loads(measured):
-    """Return the load averages before the first part and, at most, before a later one."""
-    parts = [
-        measured["main_job"],
-        *measured["ours"],
-        *measured["pilot"],
-        measured["stock"],
-        measured["seeds"],
-    ]
-    parts += measured["others"].values()
-    return measured["main_job"]["load"], max(part["load"] for part in parts)
+def quiet(measured):
+    """Return a sentence on what else the machine did."""
+    foreign = max(run["foreign"] for run in (*measured["ours"], *measured["pilot"]))
+    forced = "" if measured["load"] <= common.MOST_LOAD else ": it was forced, and its times mean little"
+    return (
+        f"{os.cpu_count()} cores; the load in the minute before was {measured['load']:.2f} (it asks for at most "
+        f"{common.MOST_LOAD}{forced}). While the two sides "
+        f"below were measured, at most {foreign:.2f} cores were busy with something else."
+    )
 
 
 def write(path, measured, source):
     """Write the page: `measured` maps bench.py's parts to what its `run` returned, several times a list."""
-    before, most = loads(measured)
-    seeds = len({row["seed"] for row in measured["seeds"]["result"]})
+    first, *_, last = common.SEEDS
     lines = [
         "# Benchmark",
         "",
-        f"Written by `benchmarks/bench.py` on {time.strftime('%Y-%m-%d', time.gmtime())}, with {os.cpu_count()} cores "
-        f"and a load of {before:.1f} before it began. (The load that its parts left to the next was at most "
-        f"{most:.1f}; much more than the number of cores would mean that others used the machine, and that the times "
-        "mean little.)",
+        f"Written by `benchmarks/bench.py` on {time.strftime('%Y-%m-%d', time.gmtime())}. {quiet(measured)}",
         "",
-        f"Source: {source}. Four in five statements are for training and the rest for testing, by statement; three "
-        f"folds; the candidates C {', '.join(f'{C:g}' for C in common.C)} and no penalty. Seconds are medians "
-        f"(runs of ours: {len(measured['ours'])}, of the pilot's method: {len(measured['pilot'])}). Ours finds "
-        "near-twins, starts its processes, searches and fits once more within them. Every method gives each task at "
-        "least one GWA.",
+        source,
+        "",
+        "Four in five statements are for training and the rest for testing, by statement. The candidates are C "
+        f"{', '.join(f'{C:g}' for C in common.C)} and no penalty, in {common.FOLDS} folds. Every method gives each task "
+        f"at least one GWA. The two sides ran in turns, {len(measured['ours'])} times each: seconds are medians, with "
+        "the lowest and the highest in brackets, and the ratio of seconds is that of neighboring runs. Ours finds "
+        "near-twins, starts its processes, searches and fits once more within them. Scores are of one split, with 95 % "
+        f"intervals in brackets ({common.DRAWS:,} draws of the test statements; a difference is taken within each draw). "
+        "They say what other test statements would change, not what other training statements would.",
         "",
         "In each run C, curve and threshold are chosen on its training rows. What the model counts, its weights and "
         f"its tolerances were chosen earlier on the training rows of splits with seed {common.helpers.SEED}, with a "
-        "test score in view. Test rows of the other splits are partly among those training rows, as in any repeated "
-        "split.",
+        f"test score in view. That seed is not used here: the splits have the seeds {first} to {last}, and the first of "
+        "them is that of all scores of one split. Their test rows are partly among the training rows of that choice, "
+        "as in any repeated split.",
         "",
         *comparison(measured),
         "## What you might take instead",
         "",
         "On the same rows without DWA titles, tokenization included. scikit-learn searches over C with its default "
-        "solver, in three folds and on both cores; the others fit once at their documented defaults, each in an "
+        "solver, in as many folds and on all cores; the others fit once at their documented defaults, each in an "
         "environment of its own.",
         "",
         *instead(measured),
-        f"## Quality over {seeds} split seeds",
+        f"## Quality over {len(common.SEEDS)} split seeds",
         "",
-        "Mean and standard deviation of the test scores. The calibration error is the mean distance of probability "
-        "and share of true answers, in 15 bins of equal count of the answers above 0.02.",
+        "Mean and standard deviation of the test scores. The calibration error is the mean distance of probability and "
+        "share of true answers, over bins as in `helpers.expected_calibration_error`.",
         "",
         *over_seeds(measured),
         "## The main job on the sample",
         "",
         *main_job(measured),
+        "## The data's terms",
+        "",
+        common.ATTRIBUTION,
     ]
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

@@ -1,21 +1,21 @@
-"""Look at the quality of the model from several sides, and write it down.
+"""The page on the model's quality that bench.py writes, with its plots; every number on that page is from here.
 
-    python benchmarks/quality.py [--data SOURCE] [--titles SOURCE]
-
-Writes benchmarks/quality.md and its plots; every number on that page is from here. No O*NET statement is
-written. Needs the network for the O*NET release, unless --data names another source.
+No statement of the O*NET database is written.
 """
 
 import time
 
 import calibration
+import common
 import errors
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from common import HERE, Training, f1, helpers, load, markdown, options
+from common import HERE, between, f1, f1_drawn, helpers, markdown
 from scipy.special import expit
 from sklearn.base import clone
+
+ROUNDS = 3
 
 
 def draw(figure, name, finding):
@@ -25,21 +25,36 @@ def draw(figure, name, finding):
     return [f"![{finding}]({name})", "", f"*{finding}*", ""]
 
 
+def compared(y_test, answers):
+    """Return a row for each of several answers (n, n_labels): its F1 scores, and how its micro-F1 differs.
+
+    The difference is that to the answers before; its 95 % interval is by paired bootstrap over statements.
+    """
+    rows, before = [], None
+    for answer in answers:
+        drawn = np.array(f1_drawn(y_test, answer)["micro-F1"])
+        row = f1(y_test, answer) | {"micro-F1 against the row above": ""}
+        if before is not None:
+            row["micro-F1 against the row above"] = between(drawn - before, "+.3f")
+        rows.append(row)
+        before = drawn
+    return pd.DataFrame(rows)
+
+
 def forced_rule(training, X_test, y_test):
     """Return the lines on what "at least one GWA" does."""
     probability = training.model.predict_proba(X_test)
     unforced = (probability >= training.calibrated["threshold"]).astype(int)
     rules = {"the threshold or more": unforced, "and at least one": training.model.predict(X_test)}
-    rows = [
-        {"rule": rule, **f1(y_test, answer), "tasks without a GWA": f"{(answer.sum(axis=1) == 0).mean():.0%}"}
-        for rule, answer in rules.items()
-    ]
+    table = compared(y_test, rules.values())
+    table.insert(0, "rule", list(rules))
+    table["tasks without a GWA"] = [f"{(answer.sum(axis=1) == 0).mean():.0%}" for answer in rules.values()]
     return [
         "## The forced rule",
         "",
         "With and without at least one GWA for each task:",
         "",
-        *markdown(pd.DataFrame(rows)),
+        *markdown(table),
     ]
 
 
@@ -54,25 +69,25 @@ def near_twin_titles(training, parts, titles):
         "without those near-twins": ~twin,
         "no titles": np.zeros(len(twin), bool),
     }
-    rows = []
-    for told, kept in variants.items():
+    answers = []
+    for kept in variants.values():
         X, y = pd.concat([X_train, titles[0][kept]]), pd.concat([y_train, titles[1][kept]])
-        model = clone(training.model)
-        rows.append({"trained with": told, **f1(y_test, model.fit(X, y).predict(X_test))})
+        answers.append(clone(training.model).fit(X, y).predict(X_test))
+    table = compared(y_test, answers)
+    table.insert(0, "trained with", list(variants))
     return [
         "## DWA titles that are near-twins of test statements",
         "",
         f"{twin.sum()} titles are near-twins of a test statement, {plain[0].isin(plain[1]).sum()} are equal to one. "
         "With the C, curve and threshold of all titles:",
         "",
-        *markdown(pd.DataFrame(rows)),
+        *markdown(table),
     ]
 
 
 def calibrated(training, X_test, y_test):
     """Return the lines on the calibration, and its plot."""
-    folds = np.repeat(range(len(training.cv)), [len(test) for _, test in training.cv])
-    before_each_fold = calibration.on_training_rows(training.decision, training.truth, folds)
+    before_each_fold = calibration.on_training_rows(training.decision, training.truth, training.folds)
     new, y = training.model.decision_function(X_test), y_test.to_numpy()
     probability = {"before": expit(new), "after": training.model.predict_proba(X_test)}
     error = {name: helpers.expected_calibration_error(y, p) for name, p in probability.items()}
@@ -91,24 +106,24 @@ def calibrated(training, X_test, y_test):
     finding = (
         f"Before calibration, answers with a mean probability of {last['before']['probability']:.2f} are true in "
         f"{last['before']['true']:.0%}; after it, those with {last['after']['probability']:.2f} are true in "
-        f"{last['after']['true']:.0%}. The mean distance from the diagonal falls from {error['before']:.3f} to "
-        f"{error['after']:.3f}."
+        f"{last['after']['true']:.0%}. The mean distance from the diagonal is {error['before']:.3f} before and "
+        f"{error['after']:.3f} after."
     )
     return [
         "## Calibration",
         "",
         "Ways to calibrate, all fitted on out-of-fold answers of the training rows, each with the threshold that has "
-        "the highest micro-F1 there. Brier score, summed over the GWAs of a task; ECE, the expected calibration error "
-        "(15 bins of equal count of the answers above 0.02). First on the training rows, where each fold is judged by "
+        "the highest micro-F1 there. Brier score, summed over the GWAs of a task; ECE, the expected calibration error, over "
+        "bins as in `helpers.expected_calibration_error`. First on the training rows, where each fold is judged by "
         "what the others say; this is what a choice can rest on:",
         "",
         *markdown(before_each_fold, 4),
-        "And on the test rows; the first row is without calibration and with the threshold 0.5:",
+        "And on the test rows; the first row is without calibration and at even odds:",
         "",
         *markdown(calibration.on_test_rows(training.decision, training.truth, new, y), 4),
-        "The model has beta calibration, one curve for all: three numbers for all labels. Isotonic regression comes nearer to "
-        "the truth, but as a staircase, on whose steps answers tie; and a curve for each label has too few answers "
-        "where a label is rare.",
+        f"The model has beta calibration, one curve for all: {len(training.calibrated['curve'])} numbers. On the training "
+        f"rows the least ECE has: {before_each_fold.set_index('calibration')['ECE'].idxmin()}. Isotonic regression is a "
+        "staircase, on whose steps answers tie, and a curve for each label has few answers where a label is rare.",
         "",
         *draw(figure, "reliability.png", finding),
         *markdown(table["after"].astype({"n": int})),
@@ -127,48 +142,53 @@ def further_tasks(arguments, X_train, X_test, labels):
     return X, y.loc[X.index]
 
 
+def shares(n):
+    """Return the numbers of 25, 50 and 100 % of n rows, drawn at random, by the name of the share.
+
+    They are in ascending order, for the answers depend on it a little: all of them then give the model of the table
+    of titles that was trained without titles.
+    """
+    order = np.random.default_rng(helpers.SEED).permutation(n)
+    return {f"{percent} %": np.sort(order[: n * percent // 100]) for percent in (25, 50, 100)}
+
+
 def curves(training, parts, further):
     """Return the lines on what more training rows bring, and what they cost."""
     X_train, X_test, y_train, y_test = parts
-    order = np.random.default_rng(helpers.SEED).permutation(len(X_train))
-    sizes = {f"{percent} %": order[: len(order) * percent // 100] for percent in (25, 50, 100)}
-    sides = {told: (X_train.iloc[rows], y_train.iloc[rows]) for told, rows in sizes.items()}
+    sides = {told: (X_train.iloc[rows], y_train.iloc[rows]) for told, rows in shares(len(X_train)).items()}
     if further:
         sides["with older tasks"] = pd.concat([X_train, further[0]]), pd.concat([y_train, further[1]])
-    rows = []
-    # Three rounds; their scores are the same, and the least time was disturbed the least.
-    for told, (X, y) in list(sides.items()) * 3:
+    seconds, answers = {told: [] for told in sides}, {}
+    # In rounds; their answers are the same, and the least time was disturbed the least.
+    for told, (X, y) in list(sides.items()) * ROUNDS:
         begin = time.process_time()
         model = clone(training.model).fit(X, y)
-        seconds = time.process_time() - begin
-        rows.append(
-            {"trained with": told, "rows": len(X), "seconds": seconds, **f1(y_test, model.predict(X_test))}
-        )
-    table = pd.DataFrame(rows).groupby("trained with", as_index=False, sort=False).min()
-    error = 1 - table["f1_micro"][:3]
+        seconds[told].append(time.process_time() - begin)
+        answers[told] = model.predict(X_test)
+    table = compared(y_test, answers.values())
+    table.insert(0, "trained with", list(sides))
+    table.insert(1, "rows", [len(X) for X, _ in sides.values()])
+    table.insert(2, "seconds", [min(each) for each in seconds.values()])
+    error = 1 - table["micro-F1"][:3]
     growth = np.polyfit(np.log(table["rows"]), np.log(table["seconds"]), 1)[0]
     fall = np.polyfit(np.log(table["rows"][:3]), np.log(error), 1)[0]
     figure, axes = plt.subplots(1, 2)
-    for ax, column, title in zip(axes, ("f1_micro", "seconds"), ("Learning curve", "Time curve")):
+    for ax, column, title in zip(axes, ("micro-F1", "seconds"), ("Learning curve", "Time curve")):
         ax.plot(table["rows"], table[column], marker="o")
-        ax.set(
-            xlabel="training rows",
-            ylabel={"f1_micro": "micro-F1"}.get(column, "CPU seconds of a fit"),
-            title=title,
-        )
+        ylabel = "CPU seconds of a fit" if column == "seconds" else column
+        ax.set(xlabel="training rows", ylabel=ylabel, title=title)
     finding = (
-        f"From {table['rows'][0]:,} to {table['rows'][2]:,} training rows micro-F1 rises from "
-        f"{table['f1_micro'][0]:.2f} to {table['f1_micro'][2]:.2f}, and a fit takes "
-        f"{table['seconds'][2] / table['seconds'][0]:.1f} times as long."
+        f"With {table['rows'][0]:,} training rows micro-F1 is {table['micro-F1'][0]:.2f}, with {table['rows'][2]:,} it is "
+        f"{table['micro-F1'][2]:.2f}, and a fit takes {table['seconds'][2] / table['seconds'][0]:.1f} times as long."
     )
     lines = [
         "## Learning curve and time curve",
         "",
-        "One fit without DWA titles, with the C, curve and threshold chosen above; the least CPU seconds of three "
-        "fits in one process.",
+        "One fit without DWA titles, with the C, curve and threshold chosen above; the least CPU seconds of "
+        f"{ROUNDS} fits in one process.",
         "",
         *markdown(table),
-        f"A fit's seconds grow as rows^{growth:.2f}. The error, 1 - micro-F1, falls as rows^{fall:.2f}.",
+        f"A fit's seconds go as rows^{growth:.2f}, and the error, which is what micro-F1 lacks of one, as rows^{fall:.2f}.",
         "",
     ]
     if further:
@@ -179,39 +199,43 @@ def curves(training, parts, further):
     return lines + draw(figure, "curves.png", finding)
 
 
-def f1_each(y, predicted):
-    """Return F1 by column (n_labels,) of two arrays (n, n_labels) of 0 and 1."""
-    both = y.sum(axis=0) + predicted.sum(axis=0)
-    return 2 * (y * predicted).sum(axis=0) / np.maximum(both, 1)
-
-
 def by_gwa(y_test, predicted, labels):
     """Return the lines on each GWA: F1, its 95 % interval by bootstrap over statements, and support."""
-    y, rng = y_test.to_numpy(), np.random.default_rng(helpers.SEED)
-    draws = [rng.integers(len(y), size=len(y)) for _ in range(1000)]
-    low, high = np.percentile([f1_each(y[rows], predicted[rows]) for rows in draws], [2.5, 97.5], axis=0)
-    table = pd.DataFrame({"F1": f1_each(y, predicted), "low": low, "high": high}, index=y_test.columns)
+    y = y_test.to_numpy()
+    [score] = common.f1_by_label(y, predicted, np.ones((1, len(y))))
+    draws = common.f1_by_label(y, predicted, common.drawn(len(y)))
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    table = pd.DataFrame({"F1": score, "low": low, "high": high}, index=y_test.columns)
     table = table.assign(support=y.sum(axis=0)).join(labels["name"])
     table = table[table["support"] > 0].sort_values("F1")
-    intro = "F1 with 95 % intervals (bootstrap over statements, 1,000 draws):"
+    intro = (
+        f"F1 with 95 % intervals (bootstrap over statements, {common.DRAWS:,} draws). Their median width is "
+        f"{(table['high'] - table['low']).median():.2f}: rows that differ by much less are not known to differ."
+    )
     return ["## GWA by GWA", "", intro, "", *markdown(table, 2)]
 
 
-def main():
-    arguments = options(__doc__.splitlines()[0]).parse_args()
-    tasks, titles, labels, source = load(arguments)
+def write(arguments):
+    """Write quality.md and its plots."""
+    tasks, titles, labels, source = common.load(arguments)
     plt.style.use(helpers.ROOT / "notebooks" / "plots.mplstyle")
-    *parts, _ = helpers.split(*tasks)
+    seed = common.SEEDS[0]
+    *parts, _ = helpers.split(*tasks, seed)
     X_train, X_test, y_train, y_test = parts
-    training = Training(X_train, y_train, titles)
+    training = common.train(X_train, y_train, titles)
+    answer = training.model.predict(X_test)
     lines = [
-        "# Quality on O\\*NET",
+        "# Quality on O\\*NET® data",
         "",
-        f"Written by `benchmarks/quality.py`. Source: {source}. {len(X_train):,} statements to train on and "
-        f"{len(X_test):,} to test on, near-twins on one side. C={training.C:g}, curve and threshold are chosen on the "
-        "training rows: "
-        f"curve {', '.join(f'{value:.2f}' for value in training.calibrated['curve'])}, "
-        f"threshold {training.calibrated['threshold']:.2f}.",
+        f"Written by `benchmarks/bench.py`. {source}",
+        "",
+        f"{len(X_train):,} statements to train on and {len(X_test):,} to test on, near-twins on one side (seed {seed}; the "
+        f"features were chosen on splits with seed {helpers.SEED}). C={training.C:g}, curve and threshold are chosen on the "
+        f"training rows: curve {', '.join(f'{value:.2f}' for value in training.calibrated['curve'])}, threshold "
+        f"{training.calibrated['threshold']:.2f}. The micro-F1 is {f1(y_test, answer)['micro-F1']:.3f}, with a 95 % "
+        f"interval of {between(f1_drawn(y_test, answer)['micro-F1'])} (bootstrap over the test statements, "
+        f"{common.DRAWS:,} draws); where two answers to the same statements are compared, the interval of their difference "
+        "is given.",
         "",
         *forced_rule(training, X_test, y_test),
     ]
@@ -219,10 +243,7 @@ def main():
         lines += near_twin_titles(training, parts, titles)
     lines += calibrated(training, X_test, y_test)
     lines += curves(training, parts, further_tasks(arguments, X_train, X_test, labels))
-    lines += by_gwa(y_test, training.model.predict(X_test), labels)
+    lines += by_gwa(y_test, answer, labels)
     lines += errors.section()
+    lines += ["", "## The data's terms", "", common.ATTRIBUTION]
     (HERE / "quality.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -144,23 +144,6 @@ def test_readme_tells_the_message_without_conda():
     assert "Could not find Conda executable" in read("README.md")
 
 
-def test_readme_quotes_the_benchmark():
-    readme = read("README.md").partition("## What it reaches")[2].partition("\n## ")[0]
-    results = read("benchmarks/results.md")
-    rows = [line.strip("| ").split(" | ") for line in results.splitlines() if line.startswith("| ")]
-    # Of rows with the same name the first counts.
-    measured = {"micro-F1" if name == "f1_micro" else name: cells for name, *cells in rows[::-1]}
-    quoted = re.findall(r"^\| (.+?) \| ([0-9.]+) \| ([0-9.]+) \| ([+0-9.]+) \|$", readme, re.MULTILINE)
-    assert len(quoted) == 4
-    for name, theirs, ours, ratio in quoted:
-        assert [theirs, ours, ratio] == [cell.split(" ")[0] for cell in measured[name]]
-    # The runs are told in the order of their seconds, the results in that of the runs.
-    runs = re.search(r"Three runs of ours took ([0-9.]+), ([0-9.]+) and ([0-9.]+) s", readme).groups()
-    assert sorted(runs) == sorted(re.findall(r"[0-9.]+", measured["search and final fit, s"][1])[1:])
-    means = re.search(r"([0-9.]+) micro-F1, ([0-9.]+) macro-F1 and ([0-9.]+) samples-F1", readme).groups()
-    assert list(means) == [cell.split(" ")[0] for cell in measured["by statement"][1:4]]
-
-
 def test_notebook_02_opens_with_what_it_prints():
     notebook = nbformat.read(ROOT / "notebooks" / "02_pipeline_training.ipynb", 4)
     [answer] = re.findall(r"```text\n(.*)\n```", notebook.cells[0].source)

@@ -7,16 +7,16 @@ N = 10
 # What was noted on reading the errors, by statement, labels and answer: where one of these has changed, the note
 # no longer holds.
 READ = {
-    "Discuss inherited disease odds and chromosome reports with couples planning pregnancies. (4A4a1, not 4A4a2)": "To discuss with somebody usually is to confer; that findings are explained to them is in the object.",
-    "Monitor legislative news on employment law and advise managers about required changes. (4A2b3 4A4b6, not 4A1a2)": "It opens with the verb of the other activity; only its object says that this is about staying informed.",
-    "Evaluate brownfield cleanup records to judge whether soil and vapor standards were achieved before housing is built. (4A2a3, not 4A2a1)": "Both verbs are of the other activity; that a standard decides stands late in the sentence.",
-    "Draft planting plans that set crop order, row spacing, and cover crops for each field. (4A2b6, not 4A2b2)": "A plan can be a design or an order of steps; the label may be argued with.",
-    "Assess the risk of default among small businesses seeking lines of credit. (4A2a4, not 4A2a1)": "To assess usually is to judge; that a risk is analyzed has to be known.",
-    "Measure apprentices' mastery of wiring, soldering, and safety practice with timed bench tests. (4A2a1, not 4A1b3)": "Its verb is one of measuring; that a person is graded is in the object.",
+    "Plan forest restoration programs for hillsides stripped by wildfire or insect infestation. (4A2b2, not 4A2b6)": "The verb misleads: drawing up a program counts as creative work in the labels.",
+    "Measure grip strength and pinch force of therapy clients with dynamometers at each visit. (4A1b2, not 4A1b3)": "The verb is one of measuring; that a patient is examined is in the object.",
+    "Design computerized inventory systems for spare parts depots, and train clerks to use them. (4A2b4 4A4b3, not 4A2b2)": "Designing usually is creative work; that such a system is a procedure has to be known, and the label may be argued with.",
     "Plan field studies of bird migration, choosing observation stations, instruments, and seasons. (4A2b2, not 4A2b6)": "The verb misleads: planning a study counts as creative work in the labels.",
-    "Plan weekly school menus that meet nutritional requirements for protein, sodium, and whole grains. (4A2b2, not 4A2b6)": "Planning a menu counts as designing it; the verb misleads.",
-    "Promote outstanding supervisors and terminate managers who miss production targets. (4A4c2, not 4A4a6)": "A word with two meanings: promoting a person is not promoting a product.",
-    "Plan the content of swimming lessons according to swimmers' ages and confidence in deep water. (4A2b2, not 4A2b6)": "Planning a course counts as creative work in the labels; the verb misleads.",
+    "Estimate easement values and negotiate right-of-way payments with farmers along a power line. (4A2a1 4A4a7, not 4A1b3)": "The verb is one of estimating; appraising property counts as judging in the labels.",
+    "Assess shop drawings submitted by steel fabricators for agreement with design specifications. (4A2a3, not 4A2a1)": "To assess usually is to judge; that a specification decides stands at the end of the sentence.",
+    "Advise the banquet captain of spoiled dairy, chipped glassware, or faulty dishwashers. (4A4a2, not 4A4b6)": "A word with two meanings: to advise somebody of a fault is to report it.",
+    "Estimate labor, scaffolding, and crane requirements for erecting grain silos at remote cooperatives. (4A2b1, not 4A1b3)": "The verb is one of estimating; saying what a job needs counts as a decision in the labels.",
+    "Direct motorists around collisions or parade routes with hand signals, cones, and flares. (4A3a2, not 4A4b4)": "A word with two meanings: traffic is not directed as subordinates are. Its label has to be known.",
+    "Establish rapport with withdrawn psychiatric patients through conversation, games, or music before exploring painful memories. (4A4b5, not 4A4a4)": "The verb and its object are of the other activity; with patients, winning trust counts as coaching in the labels.",
 }
 UNREAD = "Nobody has read this one yet."
 

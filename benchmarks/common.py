@@ -54,12 +54,14 @@ def load(arguments):
     pooch.get_logger().setLevel("ERROR")
     labels = helpers.load_labels()
     more = arguments.titles or arguments.data
+    option = "--data"
     try:
         tasks = helpers.load_tasks(arguments.data, labels)
+        option = "--titles" if arguments.titles else "--data"
         titles = helpers.load_dwa_titles(more, labels)
     except (ValueError, OSError) as error:
         # By hand, since sys.exit with a text exits with 1.
-        print(f"{Path(sys.argv[0]).name}: {error}, with --data", file=sys.stderr)
+        print(f"{Path(sys.argv[0]).name}: {error}, with {option}", file=sys.stderr)
         sys.exit(2)
     X, y = helpers.to_X_y(tasks, labels)
     source = f"Source: {len(X):,} statements of {named(arguments.data, tasks)}"

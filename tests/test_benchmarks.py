@@ -106,6 +106,17 @@ def test_a_load_that_is_refused(capsys):
     assert "0.31" in line and "above 0.3" in line and "--force" in line
 
 
+@pytest.mark.parametrize(
+    "data, titles, option", [("no.csv", None, "--data"), ("sample", "no.zip", "--titles")]
+)
+def test_data_that_are_not_there(capsys, data, titles, option):
+    with pytest.raises(SystemExit) as stopped:
+        common.load(SimpleNamespace(data=data, titles=titles))
+    assert stopped.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "does not exist" in line and line.endswith(f", with {option}")
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A file of a part of the sample in which each GWA has a few statements."""

@@ -48,7 +48,6 @@ repeat: .venv/ready-dev  ## replay the notebooks 20 times, and count the green r
 
 bench: .venv/ready  ## compare with the pilot's method and others on O*NET; BENCH holds options
 	$(BIN)/python benchmarks/bench.py $(BENCH)
-	$(BIN)/python benchmarks/quality.py $(BENCH)
 
 canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
 	$(BIN)/python tools/canary.py $(CANARY)

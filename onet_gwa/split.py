@@ -67,7 +67,8 @@ def split(X, y, seed=SEED):
 
     Near-twins stay on one side; `groups`, of shape (n_train,), numbers them in the training rows, for
     `folds`. Raises ValueError for fewer than 100 statements, for a family of more than a fifth of them, for fewer
-    than 10 families, and for sides and folds that nothing can be trained or tested on.
+    than 10 families, for sides and folds that are too small for it, and where fewer than 10 statements have other
+    labels than the rest, or each family has labels of its own.
     """
     if len(X) < 100:
         raise ValueError(f"data: {len(X)} statements are too few to train and test on; give at least 100")
@@ -100,18 +101,23 @@ def split(X, y, seed=SEED):
 
 
 def _need_differences(y, train, cv):
-    """Raise ValueError unless labels are both there and not there in rows of folds that have learned them."""
+    """Raise ValueError for labels that nearly all have, and for labels that no fold can learn and another test."""
+    usual = y.mean() > 0.5
+    others = (y != usual).any(axis=1).sum()
+    if others < 10:
+        codes = shorten(", ".join(y.columns[usual]), 100)
+        raise ValueError(
+            f"data: {len(y) - others} of the {len(y)} statements have the same labels, {codes}; give at least 10 "
+            "statements with others"
+        )
     Y, answers = y.to_numpy()[train], set()
     for learned, unseen in cv:
         varies = Y[learned].min(axis=0) != Y[learned].max(axis=0)
         answers |= set(np.unique(Y[unseen][:, varies]))
     if len(answers) < 2:
-        commonest = y.value_counts()
-        codes = shorten(", ".join(y.columns[np.array(commonest.index[0]) == 1]), 100)
         raise ValueError(
-            f"data: no label can be learned and tested, since {commonest.iloc[0]} of the {len(y)} statements have "
-            f"the same, {codes}, or since each label has its own near-twins; give ten and more unlike statements "
-            "of each label"
+            f"data: no label of the {len(y)} statements can be both learned and tested, since each label has its "
+            "own family of near-twins; give statements of a label that differ in their words"
         )
 
 

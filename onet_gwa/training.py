@@ -71,8 +71,9 @@ def calibrate(decision, y):
     `decision` (n, n_labels) are out-of-fold values of the decision function and `y` (n, n_labels) the truth. The
     curve is that of beta calibration (M. Kull, T. Silva Filho and P. Flach, "Beta calibration", 2017), one for
     all labels: a slope below even odds, one above, and an offset. Where it would not rise, both slopes are the
-    same (J. Platt, "Probabilistic outputs for support vector machines", 1999). The threshold, a multiple of 0.01,
-    has the highest micro-F1 with at least one label a row. Raises scikit-learn's ValueError for other shapes.
+    same (J. Platt, "Probabilistic outputs for support vector machines", 1999), and where that falls, too, nothing
+    was learned, and the curve bends nothing. The threshold, a multiple of 0.01, has the highest micro-F1 with at
+    least one label a row. Raises scikit-learn's ValueError for other shapes.
     """
     decision, y = check_X_y(decision, y, multi_output=True, ensure_all_finite=False)
     # A label that all rows of a fold or none have is certain there, and says nothing about the slopes.
@@ -81,6 +82,8 @@ def calibrate(decision, y):
     if curve.coef_.min() <= 0:
         curve.fit(decision[known].reshape(-1, 1), y[known])
     slopes, offset = np.resize(curve.coef_[0], 2), curve.intercept_[0]
+    if slopes.min() <= 0:
+        slopes, offset = np.ones(2), 0.0
     probability = expit(_two_sides(decision) @ slopes + offset)
     thresholds = np.arange(10, 91) / 100
     named = [at_least_one(probability, threshold) for threshold in thresholds]

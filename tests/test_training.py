@@ -160,3 +160,9 @@ def test_the_calibration_leaves_certain_labels_aside():
     assert found["curve"] == expected["curve"]
     table = pd.DataFrame(y)
     assert helpers.calibrate(decision, table) == expected
+
+
+def test_a_curve_where_nothing_was_learned():
+    """It would fall, and a label that no row has would be certain."""
+    decision, y = np.array([[-1.0, 1.0, -np.inf]] * 20), np.array([[1, 0, 0]] * 20)
+    assert helpers.calibrate(decision, y)["curve"] == (1.0, 1.0, 0.0)

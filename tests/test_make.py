@@ -92,7 +92,9 @@ def test_uv_comes_with_its_hashes():
 def test_a_users_settings_of_pip_and_uv():
     """Where packages come from stays; what would put them elsewhere, or take others, does not."""
     kept = "PIP_INDEX_URL PIP_CERT PIP_NO_INDEX PIP_CONFIG_FILE UV_DEFAULT_INDEX UV_SYSTEM_CERTS HTTP_PROXY"
-    dropped = "PIP_USER PIP_REQUIRE_HASHES PIP_TARGET PIP_CONSTRAINT UV_PYTHON UV_NO_DEPS PYTHONPATH PYTHONHOME"
+    dropped = (
+        "PIP_USER PIP_REQUIRE_HASHES PIP_TARGET PIP_CONSTRAINT UV_PYTHON UV_NO_DEPS PYTHONPATH PYTHONHOME"
+    )
     environ = dict.fromkeys([*kept.split(), *dropped.split()], "x")
     assert list(environment.settings(environ)) == kept.split()
 

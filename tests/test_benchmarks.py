@@ -214,9 +214,7 @@ def test_what_is_known_of_a_file_is_told(onet):
     )
     source = common.load(table)[-1]
     assert "the pilot's table, made in 2020" in source and "release 18.1 of March 2014" in source
-    assert (
-        source.count("A tenth of the statements, grouped by their opening words, is not in this file.") == 1
-    )
+    assert source.count("A tenth of the statements, grouped by their opening words, is not in this file") == 1
     assert "A tenth" not in common.load(SimpleNamespace(data="sample", titles=None))[-1]
 
 

@@ -1,11 +1,11 @@
 """Run the tests with the pinned, the newest and the oldest packages, on each Python that is installed.
 
-    python tools/canary.py                                  # everything, which takes hours
+    python tools/canary.py                                  # everything, nine times the whole suite
     python tools/canary.py --python 3.12 --packages oldest
     python tools/canary.py -- tests/test_split.py   # what pytest shall run, instead of all
 
 Newest and oldest are what the ranges in pyproject.toml admit. Each combination gets an environment of its
-own, and a row in the table in CONTRIBUTING.md. Exit status: 0 when all passed, else 1.
+own, and a row in the table in CONTRIBUTING.md, which names the commit. Exit status: 0 when all passed, else 1.
 """
 
 import argparse
@@ -86,6 +86,13 @@ def try_out(base, packages, arguments, folder):
     return done.returncode == 0, last, versions
 
 
+def today():
+    """Return today's date and the commit that is checked out, marked as dirty where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return f"{datetime.date.today()}, {commit.strip()}"
+
+
 def write_row(text, key, row):
     """Return `text` with the row of its table that starts with the cells `key` replaced or added."""
     start, middle, end = re.fullmatch(
@@ -107,7 +114,8 @@ def main():
     parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=list(PACKAGES))
     parser.add_argument("pytest", nargs="*", help="arguments for pytest (default: the whole suite)")
     arguments = parser.parse_args()
-    all_passed = True
+    # Before the first row is written, which is a change, too.
+    when, all_passed = today(), True
     for version in arguments.python:
         python = find(version)
         if python is None:
@@ -120,7 +128,7 @@ def main():
             print(f"Python {version}, {packages} packages: {last}", flush=True)
             what = " ".join(arguments.pytest) or "all"
             shown = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
-            row = ["passed" if passed else "**failed**", last, what, shown, f"{datetime.date.today()}"]
+            row = ["passed" if passed else "**failed**", last, what, shown, when]
             TABLE.write_text(write_row(TABLE.read_text(), [version, packages], row))
     return 0 if all_passed else 1
 

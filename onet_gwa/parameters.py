@@ -29,7 +29,8 @@ def parse_C(text):
     """Return the values of C in `text`, such as "1,10", "[1, 10]", 0.5 or the list [1, 10], as a list of floats.
 
     Raises ValueError for an empty text or item, for a value that is not a positive, finite decimal
-    number, and for a value given twice. The limits are where liblinear still comes to an end.
+    number between 1e-9 and 1e9, and for a value given twice. The limits are ours: at C=1e300 liblinear's
+    coefficients are no numbers.
     """
     values = []
     for item in _items("C", text):

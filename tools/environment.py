@@ -2,7 +2,8 @@
 
     python3 tools/environment.py
 
-Exit status: 0, or 1, with one line, for a Python that is too old. It is parsed by an old Python too.
+Exit status: 0, or 1, with one line, for a Python that is too old, or that of the step that failed. It is parsed
+by an old Python too.
 """
 
 import os

@@ -46,7 +46,7 @@ mutate: .venv/ready-dev  ## show that nbval goes red where an output of a notebo
 repeat: .venv/ready-dev  ## replay the notebooks 20 times, and count the green runs
 	$(BIN)/python tools/repeat.py 20
 
-bench: .venv/ready  ## compare with the pilot's method and others on O*NET; BENCH holds options
+bench: .venv/ready  ## compare with the pilot's method and others on O*NET tasks; BENCH holds options
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options

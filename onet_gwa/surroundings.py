@@ -56,7 +56,7 @@ def kernel():
     """Prepare a kernel for papermill, and yield its options `kernel_name`, `language` and `start_timeout`.
 
     It is this Python, whatever kernelspecs there are, and what a user has set for IPython and matplotlib does not
-    reach it. A loaded machine may take ten minutes to start it.
+    reach it. It has ten minutes to start, for a loaded machine.
     """
     from ipykernel.kernelspec import write_kernel_spec
 

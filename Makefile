@@ -17,10 +17,10 @@ run: .venv/ready  ## run the main job on the sample
 	@$(BIN)/python tools/run.py
 
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT; MODEL names another
-	@$(BIN)/python tools/serve.py $(or $(PORT),5001) "$(or $(MODEL),onet-gwa)"
+	@$(BIN)/python tools/serve.py
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
-	@$(BIN)/python tools/ui.py $(or $(PORT),5000)
+	@$(BIN)/python tools/ui.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/$(FIRST)

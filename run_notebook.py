@@ -36,9 +36,8 @@ def say(message):
 
 
 def refuse(message):
-    if message.startswith("unrecognized"):
-        message += f"; the parameters are {', '.join(PARAMETERS)}"
-    say(message)
+    known = f"; the parameters are {', '.join(PARAMETERS)}"
+    say(message + known * message.startswith("unrecognized"))
     sys.exit(2)
 
 
@@ -103,7 +102,6 @@ def finish(run_id, status, notebook):
     from mlflow import MlflowClient, MlflowException
 
     try:
-        helpers.connect()
         client = MlflowClient()
         try:
             if notebook.exists():
@@ -120,7 +118,7 @@ def finish(run_id, status, notebook):
 def main(argv=None):
     parameters, options = parse_arguments(argv)
     try:
-        run_id = os.environ.get("MLFLOW_RUN_ID") or helpers.open_run()
+        run_id = helpers.open_run()
     except (OSError, ValueError) as error:
         say(str(error))
         return 1
@@ -133,6 +131,7 @@ def main(argv=None):
         status = "KILLED"
         raise
     finally:
+        helpers.ignore_signals()
         # First, since nothing can be said any more when the terminal is gone.
         run = finish(run_id, status, notebook)
         if failure:

@@ -6,9 +6,11 @@ import logging
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 from onet_gwa import ROOT
+from onet_gwa.tables import first_line
 
 
 def connect():
@@ -24,7 +26,7 @@ def connect():
             "PYTHONWARNINGS: MLflow warns when it is imported, which 'error' would forbid; unset it"
         )
     # MLflow takes an empty variable for a value.
-    for name in [name for name, value in os.environ.items() if name.startswith("MLFLOW_") and not value]:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_") and not os.environ[name].strip()]:
         del os.environ[name]
     import mlflow
     from mlflow.store.db.db_types import DATABASE_ENGINES
@@ -33,10 +35,17 @@ def connect():
     # MLflow reports its progress on stderr, where a notebook shows it in red; warnings stay.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").strip()
     folder, dialect = ROOT, re.split("[+:]", uri)[0]
     if dialect == "sqlite":
         uri, folder = _sqlite(uri)
+    elif dialect in ("http", "https"):
+        _need_server(uri)
+    elif dialect == "file" or ":" not in uri:
+        raise ValueError(
+            f"MLFLOW_TRACKING_URI: {uri!r} is a folder, in which MLflow keeps no runs any more; name a database, "
+            "such as sqlite:///mlflow.db, or a server, such as http://127.0.0.1:5000"
+        )
     mlflow.set_tracking_uri(uri)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     # A notebook's kernel may have been started without activating its environment.
@@ -48,9 +57,11 @@ def connect():
         if dialect in DATABASE_ENGINES:
             _need_database(uri)
         try:
+            if dialect == "sqlite":
+                _make_tables(uri, folder)
             experiment = mlflow.get_experiment("0")
         except (mlflow.MlflowException, SQLAlchemyError) as error:
-            raise OSError(f"{_plain(uri)}: {error}") from error
+            raise OSError(_plain(f"{uri}: {first_line(error)}; name a store that can be used")) from error
     if dialect == "sqlite":
         _need_artifacts(experiment.artifact_location, folder)
     # Without this, a process takes another 1 to 2 s to end: Python looks several times through all objects.
@@ -73,12 +84,16 @@ def _sqlite(uri):
         raise FileNotFoundError(
             f"MLFLOW_TRACKING_URI: there is no folder {path.parent}; make it, or name another"
         )
+    if path.exists() and not path.is_file():
+        raise FileExistsError(
+            f"MLFLOW_TRACKING_URI: {path} is there, and no file; name a store that can be written"
+        )
     # Addresses are decoded; and MLflow writes the folder into its SQL as Python writes a text.
     address = f"sqlite:///{path}"
     if make_url(address).database != str(path) or repr(str(path))[1:-1] != str(path):
         raise ValueError(
             f"MLFLOW_TRACKING_URI: MLflow cannot use {str(path)!r}; name a store in a folder without '%', '?', "
-            "backslashes, both kinds of quotes and control characters, such as sqlite:////tmp/mlflow.db"
+            "backslashes, both kinds of quotes, control characters and bytes that are no UTF-8, such as sqlite:////tmp/mlflow.db"
         )
     return address + uri[len(uri.partition("?")[0]) :], path.parent
 
@@ -110,21 +125,62 @@ def _need_database(uri):
         engine.dispose()
     # An ImportError comes of a driver that is not installed, a TypeError of an option that it does not have.
     except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:
-        reason = getattr(error, "orig", None) or error
-        raise OSError(f"{_plain(uri)}: {reason}; name a store that can be written") from error
+        reason = first_line(getattr(error, "orig", None) or error)
+        mend = "install its driver" if isinstance(error, ImportError) else "name a store that can be written"
+        raise OSError(_plain(f"{uri}: {reason}; {mend}")) from error
 
 
-def _plain(uri):
-    """Return how messages call a store: its variable and its address, without a password."""
-    return f"MLFLOW_TRACKING_URI: {re.sub('//[^/]*@', '//', uri)}"
+def _make_tables(uri, folder):
+    """Make the tables of a SQLite database that has none, all or nothing.
+
+    MLflow makes them in many steps, and after a signal in the middle of these it never goes on.
+    """
+    from mlflow import MlflowClient
+    from sqlalchemy.engine import make_url
+
+    path = Path(make_url(uri).database)
+    if path.exists() and path.stat().st_size:
+        return
+    try:
+        with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=folder) as unfinished:
+            MlflowClient(f"sqlite:///{unfinished}/mlflow.db").get_experiment("0")
+            os.replace(f"{unfinished}/mlflow.db", path.resolve())
+    except OSError as error:
+        raise OSError(
+            _plain(f"{uri}: {error.strerror or error}; name a store that can be written")
+        ) from error
+
+
+def _need_server(uri):
+    """Raise OSError for a tracking server that does not answer; MLflow would try again for minutes."""
+    import requests
+
+    try:
+        requests.get(uri, timeout=15)
+    except (requests.RequestException, ValueError) as error:
+        reason = f"there is no answer ({type(error).__name__}); start the server, or name another store"
+        raise OSError(_plain(f"{uri}: {reason}")) from error
+
+
+def _plain(message):
+    """Return a message on the store, with its variable and without a password."""
+    return f"MLFLOW_TRACKING_URI: {re.sub('//[^/@ ]*@', '//', message)}"
 
 
 def _need_artifacts(location, folder):
-    """Raise FileNotFoundError where a database was moved or copied away from the artifacts of its runs.
+    """Raise OSError where artifacts cannot be written, and where a database was moved away from those of its runs.
 
     MLflow notes the absolute folder of an experiment's artifacts, and would go on writing there.
     """
-    place = Path(location).parent.parent
+    artifacts, place = Path(location).parent, Path(location).parent.parent
+    if (
+        location.startswith("/")
+        and os.path.lexists(artifacts)
+        and not os.access(artifacts, os.W_OK | os.X_OK)
+    ):
+        raise OSError(
+            f"MLFLOW_TRACKING_URI: no artifacts can be written in {artifacts}; mend it, or name a new store"
+        )
     if location.startswith("/") and place.resolve() != folder.resolve():
         if (folder / "mlruns").exists() or not place.exists():
             raise FileNotFoundError(
@@ -148,18 +204,23 @@ def choose_experiment():
 def open_run():
     """Open a run for another process, which finds its id in MLFLOW_RUN_ID and resumes it; return the id.
 
-    It is in the experiment of MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. Raises OSError and
-    ValueError as `connect` does.
+    A run that is there already, as `mlflow run` has opened one, is taken. A new one is in the experiment of
+    MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. Raises OSError and ValueError as `connect` does.
     """
     connect()
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
+    run_id = os.environ.get("MLFLOW_RUN_ID")
     try:
+        if run_id:
+            return mlflow.get_run(run_id).info.run_id
         if "MLFLOW_EXPERIMENT_ID" not in os.environ:
             os.environ["MLFLOW_EXPERIMENT_NAME"] = choose_experiment()
         run_id = mlflow.start_run().info.run_id
     except (mlflow.MlflowException, SQLAlchemyError) as error:
+        if run_id:
+            raise OSError(f"MLFLOW_RUN_ID: {first_line(error)}; unset it for a new run") from error
         raise OSError(f"no run could be opened: {error}") from error
     # Leave it to the other process; this deletes the variable.
     mlflow.end_run("RUNNING")

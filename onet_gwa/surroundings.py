@@ -12,12 +12,12 @@ KERNEL = "onet-gwa"
 
 
 class Unread(io.FileIO):
-    """A file descriptor that is written to whether anybody reads it or not, as that of `| head -1` is not."""
+    """A file descriptor that is written to, whether what is written arrives or not: `| head -1`, a full disk."""
 
     def write(self, data):
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError:
             return len(data)
 
 
@@ -39,16 +39,24 @@ def keep_streams():
 
 def end_on_signals():
     """Let SIGINT, SIGTERM and SIGHUP, where there is one, raise SystemExit of 128 and their number, once."""
-    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
     def stop(signum, frame):
         # `mlflow run` sends a second signal after the terminal's, which would come while the run is being closed.
-        for further in signals:
-            signal.signal(further, signal.SIG_IGN)
+        ignore_signals()
         sys.exit(128 + signum)
 
-    for signum in signals:
+    for signum in _signals():
         signal.signal(signum, stop)
+
+
+def ignore_signals():
+    """Let nothing but SIGKILL end this process."""
+    for signum in _signals():
+        signal.signal(signum, signal.SIG_IGN)
+
+
+def _signals():
+    return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextlib.contextmanager

@@ -109,6 +109,32 @@ def store(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture
+def connect(store, monkeypatch):
+    """Return a function that connects to an address, and returns MLflow's; later tests have the old one again."""
+    import mlflow
+
+    import helpers
+
+    uri = mlflow.get_tracking_uri()
+
+    def connect(address):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        helpers.connect()
+        return mlflow.get_tracking_uri()
+
+    yield connect
+    mlflow.set_tracking_uri(uri)
+
+
+def refusal(connect, address):
+    """The one line with which an address is refused."""
+    with pytest.raises((OSError, ValueError)) as error:
+        connect(address)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
 def make_command(project, *arguments):
     """A `make` command for a copy of the project that takes the present environment for its own."""
     shutil.copy(ROOT / "Makefile", project)

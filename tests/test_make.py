@@ -74,11 +74,6 @@ def test_an_old_python_is_refused_in_one_line(version, tmp_path):
     assert listed.stdout.startswith(b"make help ")
 
 
-def test_an_empty_port_is_the_usual_one():
-    done = subprocess.run(["make", "-n", "ui", "PORT="], cwd=ROOT, env=OUTER, capture_output=True, text=True)
-    assert done.stdout.endswith("tools/ui.py 5000\n")
-
-
 def test_this_python_is_new_enough():
     assert environment.too_old(tuple(sys.version_info)) is None
 
@@ -177,18 +172,36 @@ NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
         ("serve", {}, "onet-gwa has no champion yet; make run trains one"),
         ("serve", NOWHERE, "/no/where"),
         ("ui", NOWHERE, "/no/where"),
-        ("serve", {"PORT": "99999"}, "port 99999 cannot be used"),
+        (
+            "serve",
+            {"MODEL": "else"},
+            "else has no champion yet; a run with this registered_model_name trains one",
+        ),
+        ("serve", {"PORT": "99999"}, "port 99999 cannot be used (it is no number from 1 to 65535)"),
         ("ui", {"PORT": "http"}, "port http cannot be used"),
+        ("ui", {"PORT": "50 01; touch x"}, "port 50 01; touch x cannot be used"),
         ("run", NOWHERE, "/no/where"),
         ("run", {"MLFLOW_TRACKING_URI": "sqlite:///:memory:"}, "names no file"),
     ],
     ids=str,
 )
 def test_refused_in_one_line(project, target, env, said):
-    done = make(project, target, **{"PORT": "5998", **env})
+    done = make(project, target, **{"PORT": "5998", "MODEL": "", **env})
     lines = [line for line in done.stdout.splitlines() if not line.startswith("make: ***")]
     assert done.returncode != 0 and len(lines) == 1, done.stdout
     assert lines[0].startswith(f"make {target}: ") and said in lines[0]
+    assert not (project / "x").exists()
+
+
+def test_an_empty_port_is_the_usual_one(monkeypatch):
+    import serve
+
+    # The usual one may be taken here.
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        free = str(server.server_port)
+    for port in ("", " "):
+        monkeypatch.setenv("PORT", port)
+        assert serve.need_port("make ui", free) == free
 
 
 @pytest.mark.slow

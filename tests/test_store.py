@@ -1,112 +1,19 @@
-"""The store: addresses as MLflow reads them, whatever the folder is called, and the run that the job is."""
+"""The store: free, whole and in its place, or refused in one line; and the run that the job is."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
 import mlflow
 import pytest
+from conftest import refusal, wait
 
 import helpers
 from onet_gwa import ROOT
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def connect(store, monkeypatch):
-    """Return a function that connects to an address, and returns MLflow's; later tests have the old one again."""
-    uri = mlflow.get_tracking_uri()
-
-    def connect(address):
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        helpers.connect()
-        return mlflow.get_tracking_uri()
-
-    yield connect
-    mlflow.set_tracking_uri(uri)
-
-
-def refusal(connect, address):
-    """The one line with which an address is refused."""
-    with pytest.raises((OSError, ValueError)) as error:
-        connect(address)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-FOLDERS = [
-    "my projects",
-    "Jos\u00e9 \U0001f600",
-    "a#b&c;d=e",
-    "{C} {{x}}",
-    "100% mine",
-    "Bob's",
-    "[x]* ~ $HOME a:b@c+d",
-]
-
-
-@pytest.mark.parametrize("name", FOLDERS)
-def test_a_store_in_an_odd_folder(connect, tmp_path, name):
-    """The database, the artifacts and nothing else is in the folder, and no other folder is beside it."""
-    folder = tmp_path / name
-    folder.mkdir()
-    address = connect(f"sqlite:///{folder}/mlflow.db")
-    assert address == f"sqlite:///{folder}/mlflow.db"
-    with mlflow.start_run() as run:
-        mlflow.log_text("text", "file.txt")
-    assert connect(address) == address
-    assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/file.txt") == "text"
-    assert os.listdir(tmp_path) == [name] and sorted(os.listdir(folder)) == ["mlflow.db", "mlruns"]
-    assert list(folder.rglob("file.txt"))
-
-
-def test_the_address_that_mlflow_prints(connect, tmp_path):
-    """It encodes a blank and an accent; what is decoded is the same store."""
-    folder = tmp_path / "my caf\u00e9"
-    folder.mkdir()
-    printed = f"sqlite:///{tmp_path}/my%20caf%C3%A9/mlflow.db"
-    assert connect(printed) == f"sqlite:///{folder}/mlflow.db"
-    assert os.listdir(tmp_path) == [folder.name]
-
-
-@pytest.mark.parametrize(
-    "name", ["my%20project", "a?b", "back\\slash", "new\nline", "q'u\"o", "no\u00a0break"]
-)
-def test_a_folder_in_which_no_store_can_be(connect, tmp_path, monkeypatch, name):
-    folder = tmp_path / name
-    folder.mkdir()
-    monkeypatch.setattr("onet_gwa.store.ROOT", folder)
-    said = refusal(connect, "sqlite:///mlflow.db")
-    assert said.startswith(
-        f"MLFLOW_TRACKING_URI: MLflow cannot use {str(folder / 'mlflow.db')!r}; name a store"
-    )
-    assert os.listdir(tmp_path) == [name] and os.listdir(folder) == []
-
-
-@pytest.mark.parametrize(
-    "address, said",
-    [
-        ("sqlite:///:memory:", "'sqlite:///:memory:' names no file; write for example sqlite:///mlflow.db"),
-        ("sqlite://", "'sqlite://' names no file"),
-        ("sqlite://mlflow.db", "'sqlite://mlflow.db' names no file"),
-        ("sqlite:/mlflow.db", "'sqlite:/mlflow.db' names no file"),
-        ("sqlite:///file:mlflow.db?uri=true", "names no file"),
-        ("sqlite:////no/such/mlflow.db", "there is no folder /no/such; make it, or name another"),
-        ("sqlite:///data", "unable to open database file; name a store that can be written"),
-        ("sqlite:///MLproject", "file is not a database; name a store that can be written"),
-        ("sqlite:///mlflow.db?timeout=soon", "could not convert"),
-        ("mysql+nodriver://user:secret@127.0.0.1/x", "Can't load plugin"),
-        ("gopher://127.0.0.1", "gopher"),
-        ("mlruns", "mlruns"),
-    ],
-)
-def test_an_address_that_is_refused(connect, address, said):
-    before = os.listdir(ROOT)
-    message = refusal(connect, address)
-    assert message.startswith("MLFLOW_TRACKING_URI: ") and said in message
-    assert "secret" not in message and os.listdir(ROOT) == before
 
 
 def test_an_address_with_a_query(connect, tmp_path):
@@ -160,6 +67,30 @@ def test_a_store_by_a_symbolic_link(connect, tmp_path):
         connect(f"sqlite:///{tmp_path}/{name}/mlflow.db")
 
 
+@pytest.mark.parametrize("what", ["file", "dangling link"])
+def test_artifacts_that_cannot_be_written(connect, tmp_path, what):
+    connect(f"sqlite:///{tmp_path}/mlflow.db")
+    artifacts = tmp_path / "mlruns"
+    if what == "file":
+        artifacts.touch()
+    else:
+        artifacts.symlink_to(tmp_path / "nowhere")
+    said = refusal(connect, f"sqlite:///{tmp_path}/mlflow.db")
+    assert f"no artifacts can be written in {artifacts}; mend it" in said
+
+
+def test_a_signal_while_the_tables_are_made(tmp_path):
+    """They are there all or none, so that the next process can make them."""
+    code = "import helpers; helpers.end_on_signals(); helpers.connect(); print('made')"
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, stderr=subprocess.PIPE)
+    wait(lambda: any(tmp_path.glob(".mlflow-*/mlflow.db")))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 143 and process.stderr.read() == b""
+    assert [path for path in tmp_path.iterdir() if path.stat().st_size and path.name != "mlflow.db"] == []
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, check=True)
+
+
 def test_first_processes_at_once(tmp_path):
     """Only one of them makes the tables."""
     code = "import helpers; helpers.connect(); helpers.choose_experiment()"
@@ -182,6 +113,12 @@ def test_empty_variables_are_none(connect, store, monkeypatch):
     connect(f"sqlite:///{store}/mlflow.db")
     with mlflow.start_run() as run:
         assert run.info.experiment_id == "0"
+
+
+def test_a_run_that_is_not_there(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    with pytest.raises(OSError, match="^MLFLOW_RUN_ID: Run with id=0+ not found; unset it for a new run$"):
+        helpers.open_run()
 
 
 def test_warnings_that_would_be_errors(connect, store, monkeypatch):

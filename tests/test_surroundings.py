@@ -125,6 +125,7 @@ REDIRECTIONS = [
     "| true",
     "2>&1 | true",
     "--log-output 2>&1 | true",
+    "--log-output > /dev/full 2>&1",
 ]
 
 

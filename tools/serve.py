@@ -1,8 +1,9 @@
 """Serve the champion: become `mlflow models serve` for it.
 
-    python tools/serve.py 5001 onet-gwa
+    PORT=5001 MODEL=onet-gwa python tools/serve.py
 
-Exit status: 1, with one line, when the store cannot be used, nothing is the champion, or the port is taken.
+Both have a default. Exit status: 1, with one line, when the store cannot be used, nothing is the champion, or the
+port is taken.
 """
 
 import os
@@ -26,14 +27,19 @@ def connect(name):
     return helpers
 
 
-def need_port(name, port):
-    """Exit with one line when `port` is no number of a port, or is taken."""
+def need_port(name, default):
+    """Return the environment variable PORT, or `default`; exit with one line when it is no port, or is taken."""
+    port = os.environ.get("PORT", "").strip() or default
+    reason = "it is no number from 1 to 65535"
     try:
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", int(port)))
-    except (OSError, ValueError, OverflowError) as error:
-        sys.exit(f"{name}: port {port} cannot be used ({error}); name another: {name} PORT=5002")
+        if re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) and int(port) < 2**16:
+            with socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("127.0.0.1", int(port)))
+            return port
+    except OSError as error:
+        reason = error
+    sys.exit(f"{name}: port {port} cannot be used ({reason}); name another: {name} PORT=5002")
 
 
 def become(*command):
@@ -47,14 +53,15 @@ def become(*command):
     os.execv(path, [path, *command[1:]])
 
 
-def main(port, name):
-    need_port("make serve", port)
+def main():
+    port, name = need_port("make serve", "5001"), os.environ.get("MODEL") or "onet-gwa"
     helpers = connect("make serve")
     if helpers.champion(name) is None:
-        sys.exit(f"make serve: {name} has no champion yet; make run trains one")
+        train = "make run" if name == "onet-gwa" else "a run with this registered_model_name"
+        sys.exit(f"make serve: {name} has no champion yet; {train} trains one")
     model = ["--model-uri", f"models:/{name}@champion", "--env-manager", "local"]
     become("mlflow", "models", "serve", *model, "--port", port)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

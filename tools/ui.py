@@ -1,23 +1,22 @@
 """Open MLflow's UI on what was recorded: become `mlflow ui`.
 
-    python tools/ui.py 5000
+    PORT=5000 python tools/ui.py
 
 Where the store is a tracking server, print its address instead: the UI is there. Exit status: 1, with one
 line, when the store cannot be used or the port is taken.
 """
 
 import os
-import sys
 
 from serve import become, connect, need_port
 
 
-def main(port):
+def main():
     store = os.environ.get("MLFLOW_TRACKING_URI", "")
     if store.startswith("http"):
         print(f"make ui: the tracking server has its UI at {store}")
         return
-    need_port("make ui", port)
+    port = need_port("make ui", "5000")
     connect("make ui")
     store = ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
     # One process serves one person, and starts in half the time of MLflow's four.
@@ -25,4 +24,4 @@ def main(port):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

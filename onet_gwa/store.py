@@ -157,6 +157,9 @@ def _need_server(uri):
 
     try:
         requests.get(uri, timeout=15)
+    except requests.exceptions.SSLError:
+        # It is there. What it is trusted by, MLflow has variables of its own for.
+        return
     except (requests.RequestException, ValueError) as error:
         reason = f"there is no answer ({type(error).__name__}); start the server, or name another store"
         raise OSError(_plain(f"{uri}: {reason}")) from error

@@ -10,6 +10,8 @@ from mutate import change
 from nbval.plugin import find_metadata_tags
 from refresh import NBVAL, ROOT
 
+import helpers
+
 NAME = "01_data_preparation.ipynb"
 
 
@@ -48,7 +50,10 @@ def test_every_changed_output_is_red(project, replay):
     assert [int(number) for number in failed] == compared
     assert "Unexpected output fields" in done.stdout and len(compared) > 10
     # What was seen stands on the page that a workflow keeps.
-    assert "2914 pairs" in (project / "failed" / NAME.replace("ipynb", "html")).read_text()
+    assert (
+        f"{len(helpers.load_tasks())} pairs"
+        in (project / "failed" / NAME.replace("ipynb", "html")).read_text()
+    )
 
 
 def test_mutations(tmp_path):

@@ -195,12 +195,16 @@ def _need_artifacts(location, folder):
 def choose_experiment():
     """Return the name of the experiment: MLFLOW_EXPERIMENT_NAME, else "onet-gwa"; make it where it is absent.
 
-    MLflow makes it, too, when a run begins, and fails where another process has just made it.
+    MLflow makes it, too, when a run begins, and fails where another process has just made it. Raises OSError
+    for a name that MLflow refuses.
     """
     import mlflow
 
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
-    create(mlflow.create_experiment, name)
+    try:
+        create(mlflow.create_experiment, name)
+    except mlflow.MlflowException as error:
+        raise OSError(f"MLFLOW_EXPERIMENT_NAME: {first_line(error)}; name another experiment") from error
     return name
 
 

@@ -181,6 +181,7 @@ NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
         ("ui", {"PORT": "http"}, "port http cannot be used"),
         ("ui", {"PORT": "50 01; touch x"}, "port 50 01; touch x cannot be used"),
         ("run", NOWHERE, "/no/where"),
+        ("run", {"MLFLOW_EXPERIMENT_NAME": "x" * 600}, "MLFLOW_EXPERIMENT_NAME: "),
         ("run", {"MLFLOW_TRACKING_URI": "sqlite:///:memory:"}, "names no file"),
     ],
     ids=str,

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -77,7 +78,13 @@ def test_a_job_that_is_killed(server):
 
 def test_stopped_by_ctrl_c(server):
     """A job that is stopped, and not killed, leaves nothing behind."""
-    server.answer = lambda handler, content: os.kill(os.getpid(), signal.SIGINT)
+
+    def answer(handler, content):
+        # As in a job, where no other thread takes the signal, and the server does not end the answer first.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        server.closed.wait(5)
+
+    server.answer = answer
     with pytest.raises(KeyboardInterrupt):
         helpers.download_onet()
     assert cached(server) == []

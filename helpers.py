@@ -15,7 +15,7 @@ from onet_gwa.download import download_onet
 from onet_gwa.tasks import digest, load_dwa_titles, load_tasks, source_path
 
 # X and y, sides and folds.
-from onet_gwa.split import folds, near_twins, split, to_X_y
+from onet_gwa.split import folds, is_for_testing, near_twins, split, to_X_y
 
 # The model: its terms, its pipeline, its candidates, and what is chosen after their scores.
 from onet_gwa_model import AtLeastOneLabelClassifier, at_least_one, terms

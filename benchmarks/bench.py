@@ -26,7 +26,21 @@ import numpy as np
 import others
 import page
 import psutil
-from common import FOLDS, HERE, MANY, MOST_LOAD, SEEDS, C, by_statement, f1, f1_drawn, helpers, load, train
+from common import (
+    FOLDS,
+    HERE,
+    MANY,
+    MOST_LOAD,
+    SEEDS,
+    C,
+    by_family,
+    by_statement,
+    f1,
+    f1_drawn,
+    helpers,
+    load,
+    train,
+)
 from scipy.special import expit
 
 RUNS = 3
@@ -114,7 +128,7 @@ def seeds(arguments):
     none = titles[0][:0], titles[1][:0]
     rows = []
     for seed in SEEDS:
-        plain, apart = by_statement(*tasks, seed), helpers.split(*tasks, seed)[:4]
+        plain, apart = by_statement(*tasks, seed), by_family(*tasks, seed)
         variants = [("by statement", plain, none), ("near-twins on one side", apart, titles)]
         if len(titles[0]):
             variants.insert(0, ("by statement", plain, titles))

@@ -220,7 +220,7 @@ def write(arguments):
     tasks, titles, labels, source = common.load(arguments)
     plt.style.use(helpers.ROOT / "notebooks" / "plots.mplstyle")
     seed = common.SEEDS[0]
-    *parts, _ = helpers.split(*tasks, seed)
+    parts = common.by_family(*tasks, seed)
     X_train, X_test, y_train, y_test = parts
     training = common.train(X_train, y_train, titles)
     answer = training.model.predict(X_test)

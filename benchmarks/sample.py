@@ -4,7 +4,19 @@ import argparse
 
 import numpy as np
 import pandas as pd
-from common import A_TENTH, ATTRIBUTION, HERE, RELEASES, SEEDS, helpers, load, markdown, named, train
+from common import (
+    A_TENTH,
+    ATTRIBUTION,
+    HERE,
+    RELEASES,
+    SEEDS,
+    by_family,
+    helpers,
+    load,
+    markdown,
+    named,
+    train,
+)
 from sklearn.feature_extraction.text import CountVectorizer
 
 
@@ -75,7 +87,7 @@ def trained(sample, X, y, labels):
     ours = train(X_sample, y_sample, no_titles).model
     rows = []
     for seed in SEEDS:
-        X_train, X_test, y_train, y_test, _ = helpers.split(X, y, seed)
+        X_train, X_test, y_train, y_test = by_family(X, y, seed)
         drawn = X_train.sample(len(X_sample), random_state=seed).index
         theirs = train(X_train.loc[drawn], y_train.loc[drawn], no_titles).model
         scores = [helpers.score(y_test, model.predict(X_test))["f1_micro"] for model in (ours, theirs)]

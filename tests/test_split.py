@@ -38,22 +38,42 @@ def test_X_y_of_other_labels_and_of_no_rows():
     assert X.shape == (0, 1) and y.shape == (0, 3)
 
 
-def test_near_twins_stay_together(data):
+def test_a_statement_is_on_the_same_side_in_every_file(data):
+    """Tonight's test statements have never been trained on, whatever was in the files of other nights."""
+    X, y = data
+    _, X_test, *_ = helpers.split(X, y)
+    tonight = set(X_test["Task"])
+    assert 0.18 < len(tonight) / len(X) < 0.22
+    for rows in (slice(0, 1500), slice(None, None, 3), slice(1000, None)):
+        X_train, X_test, y_train, y_test, groups = helpers.split(X[rows], y[rows])
+        assert len(X_train) == len(y_train) == len(groups) and X_train.index.equals(y_train.index)
+        assert X_test.index.equals(y_test.index) and len(X_train) + len(X_test) == len(X[rows])
+        assert set(X_test["Task"]) == tonight & set(X["Task"][rows])
+    assert helpers.is_for_testing(["Count penguins.", "Drive tractors.", "Zähle Pinguine."]).dtype == bool
+
+
+def test_near_twins_of_training_statements_are_on_no_side(data):
     X, y = data
     sentence = "Inspect the {} of steam locomotives in the roundhouse for cracks and leaks."
-    family = [sentence.format(part) for part in ("boilers", "brakes", "axles")]
-    X = pd.concat([X, pd.DataFrame({"Task": family})], ignore_index=True)
-    y = pd.concat([y, y.head(3)], ignore_index=True)
-    sides = set()
-    for seed in range(10):
-        X_train, X_test, y_train, y_test, groups = helpers.split(X, y, seed)
-        assert len(X_train) == len(y_train) == len(groups) and X_train.index.equals(y_train.index)
-        assert len(X_train) + len(X_test) == len(X) and 0.18 < len(X_test) / len(X) < 0.22
-        in_test = X_test["Task"].isin(family).sum()
-        assert in_test in (0, 3)
-        sides.add(in_test)
+    family = pd.Series(
+        [sentence.format(part) for part in ("boilers", "brakes", "axles", "rods", "valves", "pumps")]
+    )
+    testing = helpers.is_for_testing(family)
+    assert 0 < testing.sum() < len(testing)
+    for planted, left_out in ((family, testing.sum()), (family[testing], 0), (family[~testing], 0)):
+        more = pd.concat([X, planted.to_frame("Task")], ignore_index=True)
+        X_train, X_test, _, _, groups = helpers.split(more, pd.concat([y, y.head(len(planted))]))
+        assert len(more) - len(X_train) - len(X_test) == left_out
+        assert X_test["Task"].isin(family).sum() == planted.isin(family[testing]).sum() - left_out
         assert len(set(groups[X_train["Task"].isin(family)])) <= 1
-    assert sides == {0, 3}
+
+
+def test_what_near_twins_cost_in_real_tasks(onet):
+    """Of a fifth of the tasks of 2020, those that are near-twins of a task to train on."""
+    labels = helpers.load_labels()
+    X, y = helpers.to_X_y(helpers.load_tasks(onet / "onet_2020_task_gwa.parquet"), labels)
+    X_train, X_test, *_ = helpers.split(X, y)
+    assert (len(X_train), len(X_test), helpers.is_for_testing(X["Task"]).sum()) == (12339, 2999, 3073)
 
 
 def test_near_twins_by_a_chain():
@@ -138,7 +158,7 @@ TOO_LARGE = [
     ),
     (
         [*"abcde", *(task for k in range(5) for task in family(k, 19))],
-        "so large that of the 100 statements 80 would be for training, 20 for testing and 3 in the smallest",
+        "so large that of the 100 statements 79 would be for training, 1 without a near-twin among these for testing",
     ),
 ]
 
@@ -159,7 +179,7 @@ def test_families_up_to_a_fifth(data):
     X, y = data
     X = pd.DataFrame({"Task": [*family(0, 60), *X["Task"][60:300]]})
     X_train, X_test, *_ = helpers.split(X, y.head(300))
-    assert len(X_train) + len(X_test) == 300 and 15 < len(X_test) < 150
+    assert len(X_train) > 200 and 15 < len(X_test) < 150
 
 
 def labels_of(X, *rows_of_labels):
@@ -194,10 +214,12 @@ def test_labels_that_nearly_all_statements_have(data, rows_of_labels, said):
 
 
 def test_labels_that_are_families():
-    X = pd.DataFrame({"Task": [task for k in range(12) for task in family(k, 10)]})
-    y = labels_of(X, *(slice(10 * k, 10 * k + 10) for k in range(12)))
+    X = pd.DataFrame(
+        {"Task": [task for k in range(9) for task in family(k, 10)] + [f"k{k}" for k in range(60)]}
+    )
+    y = labels_of(X, *(slice(10 * k, 10 * k + 10) for k in range(9)), *range(90, 150))
     with pytest.raises(
-        ValueError, match="^data: no label of the 120 statements can be both learned and tested"
+        ValueError, match="^data: no label of the 150 statements can be both learned and tested"
     ):
         helpers.split(X, y)
 

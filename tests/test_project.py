@@ -115,12 +115,33 @@ def test_ruff():
 
 def test_workflows_call_what_a_developer_calls():
     """The workflows name a Python and a command; what is to be done is in .ci/run and the Makefile."""
-    commands = []
+    commands, matrices = [], []
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
-        [job] = yaml.safe_load(path.read_text())["jobs"].values()
-        assert job["strategy"]["matrix"]["python"] == canary.PYTHONS
-        commands += [step["run"].split()[:2] for step in job["steps"] if "run" in step]
-    assert commands == [["make", "canary"], ["git", "diff"], [".ci/run"]]
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            matrices.append(job.get("strategy", {"matrix": {}})["matrix"].get("python"))
+            commands += [step["run"].split()[:2] for step in job["steps"] if "run" in step]
+    assert commands == [["make", "canary"], ["git", "diff"], ["make", "audit"], [".ci/run"]]
+    assert matrices == [canary.PYTHONS, None, canary.PYTHONS]
+
+
+def test_workflows_name_their_actions_by_commit():
+    """A tag can be moved to other code; the release it had is told beside it."""
+    text = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    used = re.findall(r"uses: (.*)", text)
+    assert len(used) == text.count("uses:") > 5
+    assert [
+        use for use in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", use)
+    ] == []
+
+
+def test_each_lock_is_audited():
+    [command] = re.findall(r"pip-audit.*", read("Makefile"))
+    audited = set(re.findall(r"--requirement (\S+)", command))
+    locks = {
+        str(path.relative_to(ROOT)) for path in ROOT.glob("**/requirements*.txt") if ".venv" not in path.parts
+    }
+    # The one for development has the one for readers in it.
+    assert audited == locks - {"requirements.txt"} and "--strict" in command
 
 
 def test_make_turns_usage_statistics_off(monkeypatch):

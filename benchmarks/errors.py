@@ -9,14 +9,14 @@ N = 10
 READ = {
     "Plan forest restoration programs for hillsides stripped by wildfire or insect infestation. (4A2b2, not 4A2b6)": "The verb misleads: drawing up a program counts as creative work in the labels.",
     "Measure grip strength and pinch force of therapy clients with dynamometers at each visit. (4A1b2, not 4A1b3)": "The verb is one of measuring; that a patient is examined is in the object.",
-    "Design computerized inventory systems for spare parts depots, and train clerks to use them. (4A2b4 4A4b3, not 4A2b2)": "Designing usually is creative work; that such a system is a procedure has to be known, and the label may be argued with.",
-    "Plan field studies of bird migration, choosing observation stations, instruments, and seasons. (4A2b2, not 4A2b6)": "The verb misleads: planning a study counts as creative work in the labels.",
-    "Estimate easement values and negotiate right-of-way payments with farmers along a power line. (4A2a1 4A4a7, not 4A1b3)": "The verb is one of estimating; appraising property counts as judging in the labels.",
     "Assess shop drawings submitted by steel fabricators for agreement with design specifications. (4A2a3, not 4A2a1)": "To assess usually is to judge; that a specification decides stands at the end of the sentence.",
     "Advise the banquet captain of spoiled dairy, chipped glassware, or faulty dishwashers. (4A4a2, not 4A4b6)": "A word with two meanings: to advise somebody of a fault is to report it.",
-    "Estimate labor, scaffolding, and crane requirements for erecting grain silos at remote cooperatives. (4A2b1, not 4A1b3)": "The verb is one of estimating; saying what a job needs counts as a decision in the labels.",
-    "Direct motorists around collisions or parade routes with hand signals, cones, and flares. (4A3a2, not 4A4b4)": "A word with two meanings: traffic is not directed as subordinates are. Its label has to be known.",
-    "Establish rapport with withdrawn psychiatric patients through conversation, games, or music before exploring painful memories. (4A4b5, not 4A4a4)": "The verb and its object are of the other activity; with patients, winning trust counts as coaching in the labels.",
+    "Discuss inherited disease odds and chromosome reports with couples planning pregnancies. (4A4a1, not 4A4a2)": "The verb is one of talking with colleagues; that reports are explained to laymen is in the objects.",
+    "Operate straddle carriers to shuttle marine containers between ship side and stacking blocks. (4A3a4, not 4A3a3)": "Vehicles and machines are both operated; that a straddle carrier drives has to be known.",
+    "Operate bingo blowers and read the drawn numbers aloud to hall patrons. (4A4a8, not 4A3a3)": "The verb is one of machines; whom the work is for stands at the end of the sentence.",
+    "Regrind dull saw blades and planer knives, and file chipped auger tips by hand. (4A3b4, not 4A3a2)": 'Grinding and filing usually shape things; that they mend them is in "dull" and "chipped".',
+    "Evaluate logging plans for effects on streams, nesting owls, and protected slopes. (4A2a3, not 4A2a1)": "The sentence names no rule, only what rules protect, so the label may be argued with.",
+    "Observe employees or claimants discreetly to obtain evidence of theft or feigned injury. (4A1a1, not 4A1a2)": "To observe usually is to monitor; what it is for stands behind the verb.",
 }
 UNREAD = "Nobody has read this one yet."
 

@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
+.PHONY: help run serve promote rollback ui lab test test-fast lint notebooks mutate repeat bench canary audit lock clean
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -18,6 +18,12 @@ run: .venv/ready  ## run the main job on the sample
 
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT; MODEL names another
 	@$(BIN)/python tools/serve.py
+
+promote: .venv/ready  ## make another version the champion, as in VERSION=7; MODEL names another model
+	@$(BIN)/python tools/promote.py
+
+rollback: .venv/ready  ## make the champion before this one the champion again; MODEL names another model
+	@$(BIN)/python tools/promote.py rollback
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py
@@ -51,6 +57,9 @@ bench: .venv/ready  ## compare with the pilot's method and others on O*NET tasks
 
 canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
 	$(BIN)/python tools/canary.py $(CANARY)
+
+audit: .venv/ready  ## ask PyPI for known weaknesses of the locked packages
+	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt
 
 lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
 	$(BIN)/python tools/lock.py

@@ -7,7 +7,14 @@ What travels with the model, and so must do without the project, is in `onet_gwa
 from onet_gwa import ROOT, SEED
 
 # The texts of the command line become values.
-from onet_gwa.parameters import check_names, check_parameters, parse_C, parse_penalty
+from onet_gwa.parameters import (
+    check_names,
+    check_parameters,
+    parse_C,
+    parse_gate,
+    parse_penalty,
+    parse_promote,
+)
 
 # Labels, and statements that have them: the sample, O*NET's archives, your own files.
 from onet_gwa.labels import labels_digest, load_labels
@@ -33,7 +40,8 @@ from onet_gwa_model import Labeler, contributions, label, reasons
 
 # The run, the registry, the model that is served.
 from onet_gwa.store import choose_experiment, connect, open_run
-from onet_gwa.registry import MODEL_NAME, champion, prepare_registration, register
+from onet_gwa.registry import MODEL_NAME, champion, prepare_registration, register, set_champion
+from onet_gwa.promotion import promote
 from onet_gwa.serving import log_model, requirements
 
 # What notebooks need besides, figures and servers; and what the job needs.

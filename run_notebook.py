@@ -28,6 +28,8 @@ PARAMETERS = {
     "data": ("sample", "what helpers.load_tasks takes"),
     "labels": ("gwas", "what helpers.load_labels takes"),
     "registered_model_name": (helpers.MODEL_NAME, "where the model is registered"),
+    "promote": ("better", 'when it becomes champion: "better", "not-worse" or "never"'),
+    "gate": ("1.5", "the multiple of the baseline's micro-F1 that a champion must reach"),
 }
 
 

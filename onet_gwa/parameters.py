@@ -59,6 +59,23 @@ def parse_penalty(text):
     return _once("penalty", values)
 
 
+def parse_promote(text):
+    """Return the rule of `promote`, "better", "not-worse" or "never"; raise ValueError for another text."""
+    if text not in ("better", "not-worse", "never"):
+        raise ValueError(f"promote: {shorten(repr(text))} is no rule; write 'better', 'not-worse' or 'never'")
+    return text
+
+
+def parse_gate(text):
+    """Return the multiple of the baseline that a champion must reach, a float; raise ValueError for no such number."""
+    text = str(text).strip()
+    if not re.fullmatch(r"\d{1,6}(\.\d*)?", text, re.ASCII):
+        raise ValueError(
+            f"gate: {shorten(repr(text))} is no number from 0 on; write for example 1.5, or 0 for no gate"
+        )
+    return float(text)
+
+
 def check_names(labels, registered_model_name):
     """Raise ValueError for the name of a registered model that cannot be used with this table of labels.
 
@@ -80,7 +97,7 @@ def check_names(labels, registered_model_name):
         )
 
 
-def check_parameters(C, penalty, data, labels, registered_model_name):
+def check_parameters(C, penalty, data, labels, registered_model_name, promote, gate):
     """Raise ValueError or OSError for the first of the notebook's parameters that cannot be used."""
     from onet_gwa.labels import load_labels
     from onet_gwa.split import split, to_X_y
@@ -88,6 +105,8 @@ def check_parameters(C, penalty, data, labels, registered_model_name):
 
     parse_C(C)
     parse_penalty(penalty)
+    parse_promote(promote)
+    parse_gate(gate)
     check_names(labels, registered_model_name)
     table = load_labels(labels)
     split(*to_X_y(load_tasks(data, table), table))

@@ -4,6 +4,8 @@ from onet_gwa.labels import labels_digest
 from onet_gwa.store import create
 
 MODEL_NAME = "onet-gwa"
+# How a version's training rows were told from test rows, so that none of them is a test row of a later version.
+SPLIT = "crc32"
 
 
 def champion(name=MODEL_NAME):
@@ -38,31 +40,39 @@ def prepare_registration(name, labels):
         )
 
 
-def register(model_uri, name, f1_micro, data_digest, description=None):
-    """Register a logged model as a version of the registered model `name`; return (version, is champion).
+def register(model_uri, name, f1_micro, data_digest, promote="better", description=None):
+    """Register a logged model as a version of the registered model `name`; return its number.
 
-    The registered model must be there (see `prepare_registration`). The version is tagged with its `f1_micro`
-    on the test split and the digest of the data it was trained on. It gets the alias `champion` when there is
-    none yet, or when the champion was trained on the same data and has a lower f1_micro; scores on other data
-    cannot be compared.
+    The registered model must be there (see `prepare_registration`). The version is tagged with its `f1_micro` on
+    the test split, the digest of the data, the rule by which it may become champion (see `promote`), and the kind of
+    its split.
     """
     from mlflow import MlflowClient
 
     client = MlflowClient()
     model = client.get_logged_model(model_uri.removeprefix("models:/"))
+    tags = {"f1_micro": repr(float(f1_micro)), "data_digest": data_digest, "promote": promote, "split": SPLIT}
     # mlflow.register_model makes the same call, and announces it on stderr.
-    version = client.create_model_version(
+    registered = client.create_model_version(
         name,
         model_uri,
         run_id=model.source_run_id,
         model_id=model.model_id,
-        tags={"f1_micro": repr(float(f1_micro)), "data_digest": data_digest},
+        tags=tags,
         description=description,
-    ).version
-    present = champion(name)
-    if present is not None:
-        tags = client.get_model_version(name, present).tags
-        if tags.get("data_digest") != data_digest or float(tags["f1_micro"]) >= f1_micro:
-            return version, False
-    client.set_registered_model_alias(name, "champion", version)
-    return version, True
+    )
+    return int(registered.version)
+
+
+def set_champion(name, version):
+    """Give a version of a registered model the alias `champion`, and the champion before it the alias `previous`.
+
+    Raises MlflowException for a version that is not there.
+    """
+    from mlflow import MlflowClient
+
+    client, present = MlflowClient(), champion(name)
+    client.get_model_version(name, str(version))
+    if present is not None and int(present) != int(version):
+        client.set_registered_model_alias(name, "previous", present)
+    client.set_registered_model_alias(name, "champion", str(version))

@@ -33,19 +33,28 @@ def score(y_true, y_pred):
     return scores
 
 
-def bootstrap_interval(y_true, y_pred, n_draws=1000):
-    """Return the 95 % interval of the micro-F1, a pair of floats, by drawing rows with replacement.
-
-    `y_true` and `y_pred` have the shape (n, n_labels) (percentile bootstrap: B. Efron and R. Tibshirani, An
-    Introduction to the Bootstrap, 1993). Raises scikit-learn's ValueError for other shapes and for no rows.
-    """
+def _f1_drawn(y_true, y_pred, n_draws):
+    """Return the micro-F1 of each draw of rows with replacement: an array (n_draws,), of the same draws each time."""
     # As numbers: the sum of two truth values would be one.
     y_true, y_pred = check_array(y_true, dtype=int), check_array(y_pred, dtype=int)
     check_consistent_length(y_true, y_pred)
     hits, named = (y_true * y_pred).sum(axis=1), (y_true + y_pred).sum(axis=1)
     rng = np.random.default_rng(SEED)
     draws = (rng.integers(len(y_true), size=len(y_true)) for _ in range(n_draws))
-    low, high = np.percentile([2 * hits[rows].sum() / named[rows].sum() for rows in draws], [2.5, 97.5])
+    return np.array([2 * hits[rows].sum() / max(1, named[rows].sum()) for rows in draws])
+
+
+def bootstrap_interval(y_true, y_pred, other=None, n_draws=1000):
+    """Return the 95 % interval of the micro-F1, a pair of floats, by drawing rows with replacement.
+
+    With the predictions `other`, that of what `y_pred` has more than they, both scored in the same draws. All have
+    the shape (n, n_labels) (percentile bootstrap: B. Efron and R. Tibshirani, An Introduction to the Bootstrap,
+    1993). Raises scikit-learn's ValueError for other shapes and for no rows.
+    """
+    drawn = _f1_drawn(y_true, y_pred, n_draws)
+    if other is not None:
+        drawn -= _f1_drawn(y_true, other, n_draws)
+    low, high = np.percentile(drawn, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -37,7 +37,9 @@ def test_the_example():
     assert set(tasks["GWA"]) == set(labels.index) and tasks["GWA"].value_counts().min() >= 12
     assert len(set(helpers.near_twins(with_two.index))) == 150
     assert with_two.index.str.endswith(".").all()
-    helpers.check_parameters("1", "l2", OWN / "tasks.csv", OWN / "labels.csv", "library-tasks")
+    helpers.check_parameters(
+        "1", "l2", OWN / "tasks.csv", OWN / "labels.csv", "library-tasks", "better", "1.5"
+    )
 
 
 def test_the_page_shows_the_files_and_what_the_job_says():
@@ -73,7 +75,7 @@ def test_the_page_quotes_the_refusals(tmp_path, monkeypatch):
         (tmp_path / "tasks.csv").write_text(tasks)
         (tmp_path / "labels.csv").write_text(labels)
         with pytest.raises(ValueError) as error:
-            helpers.check_parameters("1", "l2", "tasks.csv", "labels.csv", "mine")
+            helpers.check_parameters("1", "l2", "tasks.csv", "labels.csv", "mine", "better", "1.5")
         said.append(str(error.value).replace("one of the 2 codes", "one of the 10 codes"))
     cells = re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE)
     quoted = [text.removesuffix("…") for cell in cells for text in re.findall("`(.*?)`", cell)]
@@ -97,8 +99,8 @@ def test_the_registered_champion_answers_with_these_codes(trained):
     project, done = trained
     client, [run] = runs(project)
     assert run.info.status == "FINISHED" and run.data.params["statements"] == "150"
-    # The page says "about 0.3".
-    assert 0.2 < run.data.metrics["f1_micro"] < 0.4 and 0 < run.data.metrics["f1_macro"] <= 1
+    # The page says "about 0.2".
+    assert 0.1 < run.data.metrics["f1_micro"] < 0.3 and 0 < run.data.metrics["f1_macro"] <= 1
     mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
     labels = helpers.load_labels(OWN / "labels.csv")
     registered = client.get_registered_model("library-tasks")

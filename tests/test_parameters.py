@@ -137,6 +137,7 @@ def test_the_projects_own_name_is_for_its_own_labels():
 
 
 GOOD = {"C": "1", "penalty": "l2", "data": "sample", "labels": "gwas", "registered_model_name": "onet-gwa"}
+GOOD |= {"promote": "better", "gate": "1.5"}
 
 
 def test_the_parameters_of_the_notebook_together():
@@ -148,6 +149,9 @@ def test_the_parameters_of_the_notebook_together():
     [
         ({"C": "0"}, "^C: "),
         ({"penalty": "l1"}, "^penalty: "),
+        ({"promote": "always"}, "^promote: 'always' is no rule; write 'better', 'not-worse' or 'never'"),
+        ({"gate": "-1"}, "^gate: '-1' is no number from 0 on; write for example 1.5, or 0 for no gate"),
+        ({"gate": "inf"}, "^gate: 'inf' is no number"),
         ({"labels": "nowhere.csv", "registered_model_name": "mine"}, "^labels: 'nowhere.csv' is not a file"),
         ({"data": "nowhere.csv"}, "^data: 'nowhere.csv' does not exist"),
         ({"data": "sub/mine.csv"}, "looked for '.*/sub/mine.csv'"),
@@ -171,3 +175,8 @@ def test_the_first_parameter_that_cannot_be_used(change, said, tmp_path, monkeyp
     with pytest.raises((ValueError, OSError), match=said) as error:
         helpers.check_parameters(**GOOD | change)
     assert "\n" not in str(error.value)
+
+
+def test_promote_and_gate():
+    assert [helpers.parse_promote(rule) for rule in ("better", "not-worse", "never")]
+    assert [helpers.parse_gate(text) for text in ("1.5", " 2", 0, 1.2, "3.")] == [1.5, 2, 0, 1.2, 3]

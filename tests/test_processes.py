@@ -15,6 +15,7 @@ from test_serving import TASK, ask, expected
 
 import helpers
 import onet_gwa_model
+from onet_gwa import promotion
 from onet_gwa.servers import _answers
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,10 @@ pipeline = helpers.make_model().fit(X.head(400), y.head(400))
 with mlflow.start_run():
     logged = helpers.log_model(pipeline, labels, X.head(1))
 helpers.prepare_registration("onet-gwa", labels)
-print(helpers.register(logged.model_uri, "onet-gwa", 0.6, "digest"))
+version = helpers.register(logged.model_uri, "onet-gwa", 0.6, "digest")
+if helpers.champion() is None:
+    helpers.set_champion("onet-gwa", version)
+print(version, helpers.champion())
 """
 
 
@@ -51,7 +55,7 @@ def champion(other, tmp_path_factory):
         names = {}
         exec(TRAIN, names)
         done = subprocess.run([sys.executable, "-c", TRAIN], cwd=other, capture_output=True, text=True)
-        assert done.stdout.splitlines()[-1] == "(2, False)", done.stderr
+        assert done.stdout.splitlines()[-1] == "2 1", done.stderr
         yield names["pipeline"]
 
 
@@ -136,6 +140,16 @@ def test_two_versions_without_the_project(champion, tmp_path):
     assert json.loads(done.stdout) == [round(p, 1) for p in row["probability"]] != row["probability"]
     assert done.returncode == 1 and "ValueError" in done.stderr.splitlines()[-1], done.stderr
     assert "onet_gwa_model.py is not the loaded /" in done.stderr.splitlines()[-1]
+
+
+def test_a_champion_of_other_code_is_asked_by_its_own(champion):
+    X = pd.DataFrame({"Task": [TASK, "Repair a leaking pump."]})
+    mine, other = (promotion.ask(f"models:/onet-gwa/{version}", X) for version in (1, 2))
+    codes = [row["GWA"] for row in expected(champion, X["Task"].tolist())]
+    assert [sorted(named) for named in mine["named"]] == [sorted(named) for named in codes]
+    assert mine == other and mine["passed"] >= 6 and len(mine["learned"]) == 37
+    with pytest.raises(ChildProcessError, match="^[^\n]*Registered Model[^\n]*$"):
+        promotion.ask("models:/nobody/1", X)
 
 
 def test_commands_in_a_folder_of_another_version(champion, other, monkeypatch):

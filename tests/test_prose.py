@@ -17,6 +17,7 @@ KNOWN = {
     "about 2,000": "the detailed work activities of the O*NET database; the sample has none",
     "release 30.3": "of the O*NET database",
     "31.0 Database": "the release of the O*NET database",
+    "over 15 bins": "what `expected_calibration_error` takes when nothing else is said",
     "answers 504": "a status of HTTP; a cell would have to wait a minute for it",
 }
 

@@ -1,8 +1,13 @@
 """Which version of a registered model becomes the champion."""
 
+import os
+import subprocess
+import sys
+
 import mlflow
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 import helpers
 
@@ -27,33 +32,34 @@ def log_a_model(tmp_path):
     return model.model_uri
 
 
-def test_champion(store):
+def test_register(store):
     uri = log_a_model(store)
     helpers.prepare_registration("onet-gwa", LABELS)
     assert helpers.champion() is None
-    for f1_micro, digest, champion in [
-        (0.5, "a", "1"),  # the first one always is
-        (0.4, "a", "1"),
-        (0.5, "a", "1"),
-        (0.6, "a", "4"),
-        (0.9, "b", "4"),  # other data, not comparable
-        (0.7, "a", "6"),
-    ]:
-        version, is_champion = helpers.register(uri, "onet-gwa", f1_micro, digest, f"scored {f1_micro}")
-        assert str(helpers.champion()) == champion
-        assert is_champion == (str(version) == champion)
-    champion = mlflow.MlflowClient().get_model_version_by_alias("onet-gwa", "champion")
-    assert champion.tags == {"f1_micro": "0.7", "data_digest": "a"} and champion.description == "scored 0.7"
+    assert helpers.register(uri, "onet-gwa", 0.5, "a", "never", "scored 0.5") == 1
+    assert helpers.champion() is None
+    version = mlflow.MlflowClient().get_model_version("onet-gwa", "1")
+    assert version.description == "scored 0.5" and version.run_id
+    assert version.tags == {"f1_micro": "0.5", "data_digest": "a", "promote": "never", "split": "crc32"}
 
 
 def test_each_registered_model_has_a_champion_of_its_own(store):
-    uri = log_a_model(store)
+    uri, client = log_a_model(store), mlflow.MlflowClient()
     for name in ("tasks", "library tasks"):
         helpers.prepare_registration(name, LABELS)
-        assert helpers.register(uri, name, 0.5, "a")[1]
-        assert not helpers.register(uri, name, 0.4, "a")[1]
-    version, is_champion = helpers.register(uri, "library tasks", 0.6, "a")
-    assert is_champion and [str(helpers.champion(n)) for n in ("tasks", "library tasks")] == ["1", "3"]
+        assert [helpers.register(uri, name, 0.5, "a") for _ in range(3)] == [1, 2, 3]
+        helpers.set_champion(name, 1)
+    assert "previous" not in client.get_registered_model("tasks").aliases
+    for champion, previous in [(3, 1), (3, 1), (2, 3), (3, 2)]:
+        helpers.set_champion("library tasks", champion)
+        aliases = client.get_registered_model("library tasks").aliases
+        assert {alias: int(version) for alias, version in aliases.items()} == {
+            "champion": champion,
+            "previous": previous,
+        }
+    with pytest.raises(mlflow.MlflowException, match="not found"):
+        helpers.set_champion("library tasks", 4)
+    assert [str(helpers.champion(name)) for name in ("tasks", "library tasks")] == ["1", "3"]
     assert helpers.champion("library-tasks") is None
 
 
@@ -71,3 +77,36 @@ def test_other_labels_need_another_name(store):
         helpers.prepare_registration("library-tasks", other)
     assert "\n" not in str(error.value)
     helpers.prepare_registration("library-tasks-2", other)
+
+
+def by_hand(*arguments, **env):
+    """What `make promote` and `make rollback` run; a pair of the status and the one line."""
+    command = [sys.executable, str(ROOT / "tools" / "promote.py"), *arguments]
+    done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
+    [line] = (done.stdout + done.stderr).splitlines()
+    return done.returncode, line
+
+
+def test_promote_and_roll_back_by_hand(store):
+    name, uri, client = "by hand", log_a_model(store), mlflow.MlflowClient()
+    helpers.prepare_registration(name, LABELS)
+    for _ in range(2):
+        helpers.register(uri, name, 0.5, "a")
+    status, line = by_hand("rollback", MODEL=name)
+    assert status == 1 and line.startswith("make rollback: by hand has no champion before this one (")
+    assert by_hand(VERSION="1", MODEL=name)[1].startswith(
+        "version 1 of by hand is the champion, by make promote; there was none. A server that runs keeps"
+    )
+    assert by_hand(VERSION=" 2", MODEL=name)[0] == 0 and str(helpers.champion(name)) == "2"
+    status, line = by_hand("rollback", MODEL=name)
+    assert (
+        status == 0
+        and "version 1 of by hand is the champion, by make rollback; before it, version 2 was" in line
+    )
+    assert client.get_model_version(name, "1").tags["decision"] in line
+    for version in ("", "0", "two", "1; ls"):
+        status, line = by_hand(VERSION=version, MODEL=name)
+        assert status == 1 and line.endswith("is no number of a version; name one: make promote VERSION=7")
+    status, line = by_hand(VERSION="7", MODEL=name)
+    assert status == 1 and line.startswith("make promote: by hand has no version 7 (")
+    assert str(helpers.champion(name)) == "1"

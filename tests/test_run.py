@@ -46,7 +46,7 @@ def project_of_three(tmp_path_factory):
     scores, chosen, threshold, version, following = done.stdout.strip().splitlines()
     assert re.match(r"micro-F1 0\.\d{3}, baseline 0\.\d{3}; macro-F1 0\.\d{3}, baseline 0\.\d{3}", scores)
     assert chosen.startswith("chosen: C ") and threshold.startswith("threshold 0.")
-    assert version.startswith("version 3 of onet-gwa, not the champion")
+    assert version.startswith("version 3 of onet-gwa is not the champion: it is no better")
     assert following.startswith("Next: make ui shows run ") and "make serve" in following
     assert path.read_bytes() == source
     assert not list(project.glob("notebooks/*.html")) and not (project / "notebooks" / "mlruns").exists()
@@ -93,8 +93,12 @@ def test_three_runners_record_a_run(three, tmp_path):
 
 def test_three_runners_one_result(three):
     _, client, finished = three
-    assert len({frozenset(run.data.metrics.items()) for run in finished}) == 1
+    metrics = [run.data.metrics for run in finished]
+    met = [{key: each.pop(key) for key in list(each) if key.startswith("champion")} for each in metrics]
+    assert metrics[0] == metrics[1] == metrics[2] and met[0] == {} and met[1] == met[2]
+    assert met[1]["champion_f1_micro"] == metrics[0]["f1_micro"] and met[1]["champion_lead"] == 0
     assert len({frozenset(run.data.params.items()) for run in finished}) == 1
+    assert {("promote", "better"), ("gate", "1.5")} <= set(finished[0].data.params.items())
 
     questions = helpers.load_tasks()[["Task"]].drop_duplicates().iloc[::10]
     models = [model_of(client, run).get_raw_model() for run in finished]

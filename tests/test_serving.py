@@ -38,7 +38,7 @@ def champion(tmp_path_factory):
         with mlflow.start_run():
             logged = helpers.log_model(pipeline, labels, X.head(1))
         helpers.prepare_registration("onet-gwa", labels)
-        helpers.register(logged.model_uri, "onet-gwa", 0.6, "digest")
+        helpers.set_champion("onet-gwa", helpers.register(logged.model_uri, "onet-gwa", 0.6, "digest"))
         yield pipeline
 
 

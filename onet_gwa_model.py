@@ -6,14 +6,13 @@ the project, and has a name that no other project has. skops refuses to rebuild 
 
 import re
 import sys
-import textwrap
 import zipfile
-from collections import defaultdict
 from copy import copy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from scipy.sparse import issparse
 from scipy.special import expit, log_expit
 from sklearn.base import clone
@@ -30,7 +29,7 @@ TRUSTED_TYPES = ["onet_gwa_model.AtLeastOneLabelClassifier", "onet_gwa_model.ter
 
 
 def terms_and_words(statement):
-    """Return the terms that the model counts in a statement: a list of pairs (term, the term's words).
+    """Yield the terms that the model counts in a statement, as pairs (term, the term's words).
 
     The terms are the words; the first five letters of each longer word, that is, of more than three, since
     they are the same in "assembles" and "assembly"; pairs of neighbors, shortened in the same way; the first
@@ -38,23 +37,16 @@ def terms_and_words(statement):
     with another, because what a statement opens with says more about the activity than the rest.
     """
     words = re.findall(WORD, statement)
-    found, before, verb = [], None, None
-    for position, word in enumerate(words):
-        low = word.lower()
-        short = low[:5]
-        found.append((low, (word,)))
+    for position, (before, word) in enumerate(zip([None, *words], words)):
+        low, short, verb = word.lower(), word.lower()[:5], words[0].lower()
+        yield low, (word,)
         if position < 5:
-            found.append((f"^{low}", (word,)))
-        if before is None:
-            verb = low
-            found.append((f"^^{low}", (word,)))
-        else:
-            found.append((f"{before[:5].lower()} {short}", (before, word)))
+            yield f"^{low}", (word,)
+        pair = f"^^{low}" if before is None else f"{before[:5].lower()} {short}"
+        yield pair, (word,) if before is None else (before, word)
         if len(word) > 3:
-            found.append((f"{short}*", (word,)))
-            found.append((f"{verb} + {short}", (words[0], word)))
-        before = word
-    return found
+            yield f"{short}*", (word,)
+            yield f"{verb} + {short}", (words[0], word)
 
 
 def terms(statement):
@@ -72,10 +64,9 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
     """scikit-learn's `OneVsRestClassifier` of a linear estimator, which gives each row at least one label.
 
     With y (n, n_labels) of 0 and 1, an array, sparse or a DataFrame, `predict` names the labels with a probability
-    of `threshold` or more and, where there is none, the most probable one. The probability is the logistic function
-    of the decision function, bent by `curve`: a slope below even odds, one above, and an offset. One product with
-    `coef_` (n_labels, n_features) asks all labels; one that all rows or none have gets zeros there, and plus or
-    minus infinity in `intercept_` (n_labels,). With any other y it is its parent.
+    of `threshold` or more, or else the most probable one. The probability is the logistic function of the decision
+    function, bent by `curve`: a slope below even odds, one above, and an offset. A label that all rows or none have
+    gets zeros in `coef_` (n_labels, n_features) and plus or minus infinity in `intercept_`. Other y are for its parent.
     """
 
     def __init__(self, estimator, *, n_jobs=None, verbose=0, threshold=0.5, curve=(1.0, 1.0, 0.0)):
@@ -95,8 +86,7 @@ class AtLeastOneLabelClassifier(OneVsRestClassifier):
             for k, estimator in zip(np.flatnonzero(varies), super().fit(X, Y[:, varies]).estimators_):
                 coef[k], self.intercept_[k] = estimator.coef_, estimator.intercept_[0]
         vars(self).pop("estimators_", None)
-        self.coef_ = coef
-        self.classes_ = np.array(getattr(y, "columns", range(Y.shape[1])))
+        self.coef_, self.classes_ = coef, np.array(getattr(y, "columns", range(Y.shape[1])))
         self.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(Y)
         return self
 
@@ -127,9 +117,8 @@ def contributions(pipeline, statement, codes):
     pipeline's decision function for the statement. Raises ValueError for a code that is not one of its labels.
     """
     weights = pipeline[:-1].transform(pd.DataFrame({"Task": [statement]})).toarray()[0]
-    vectorizer = pipeline["counts"].named_transformers_["terms"]
-    vocabulary, found = vectorizer.vocabulary_, vectorizer.build_analyzer()(statement)
-    known = [term for term in dict.fromkeys(found) if term in vocabulary]
+    vocabulary = pipeline["counts"].named_transformers_["terms"].vocabulary_
+    known = [term for term in dict.fromkeys(terms(statement)) if term in vocabulary]
     columns = [vocabulary[term] for term in known]
     if unknown := [code for code in codes if code not in pipeline.classes_]:
         raise ValueError(f"codes: {unknown} are not among the model's labels, {pipeline.classes_.tolist()}")
@@ -148,10 +137,10 @@ def reasons(pipeline, statement, codes, most=3):
     written = {word.lower(): word for word in reversed(re.findall(WORD, statement))}
     said = []
     for _, terms_votes in contributions(pipeline, statement, codes).items():
-        votes = defaultdict(float)
+        votes = {}
         for term, vote in terms_votes.items():
             for word in words_of.get(term, ()):
-                votes[word.lower()] += vote / len(words_of[term])
+                votes[word.lower()] = votes.get(word.lower(), 0) + vote / len(words_of[term])
         best = sorted(votes, key=votes.get, reverse=True)[:most]
         said.append([written[word] for word in best if votes[word] > max(0, votes[best[0]] / 3)])
     return said
@@ -171,46 +160,52 @@ def label(names, classes, probability, threshold=0.5):
     return pd.DataFrame({"GWA": codes, "name": said, "probability": rounded})
 
 
-def complaints(X):
-    """Yield what keeps a table from being answered by `Labeler`, a line each that names a row, counted from 1."""
+def good_rows(X, skip_bad=False):
+    """Return which rows have a sentence, bools (n,); raise MlflowException, which servers answer with status 400."""
+    from mlflow.exceptions import MlflowException
+
+    refusal = MlflowException.invalid_parameter_value
     if "Task" not in getattr(X, "columns", ()):
-        yield f"X: {type(X).__name__} without a column Task; give a DataFrame with one"
+        raise refusal(f"X: {type(X).__name__} without a column Task; give a DataFrame with one")
+    texts = list(X["Task"])
     # Of what stands before a comma too many in CSV pandas makes an index; after the comma there is a blank.
-    cut = X.index.dtype.kind in "Ob" or all(str(text)[:1].isspace() for text in X["Task"])
+    cut = X.index.dtype.kind in "Ob" or all(str(text)[:1].isspace() for text in texts)
     if len(X) and cut and set(X.index.names) == {None} and not isinstance(X.index, pd.RangeIndex):
-        value = textwrap.shorten(repr(str(X.index[0])), 60)
-        yield f"row 1: {value} is before Task; in CSV quote a sentence with a comma, else leave the index out"
-    for row, text in enumerate(X["Task"], 1):
-        if not isinstance(text, str) or not re.search(LETTERS, text):
-            value = textwrap.shorten(repr(text), 60)
-            yield f"row {row}: Task {value} is not a text with words in it; send a sentence in each row"
+        cause = f"{str(X.index[0])!r:.60} is before Task"
+        raise refusal(f"row 1: {cause}; in CSV quote a sentence with a comma, else leave the index out")
+    good = np.array([isinstance(text, str) and bool(re.search(LETTERS, text)) for text in texts], bool)
+    if bad := [] if skip_bad else np.flatnonzero(~good).tolist():
+        said = [f"row {n + 1}: Task {texts[n]!r:.60} is not a text with words in it" for n in bad[:10]]
+        said += [f"and {len(bad) - 10} more rows"] * (len(bad) > 10)
+        raise refusal("; ".join([*said, "send a sentence in each row"]))
+    return good
 
 
 class Labeler:
     """What is served: `predict` takes a DataFrame (n, 1) with a Task column and returns `label`'s n rows.
 
-    With the parameter `reasons` a further column has, for each label, the words that spoke most for it. Raises
-    MlflowException, which a server answers with status 400 and its message, for the first of `complaints`; of
-    others it would send the stack trace. A pipeline of other labels raises ValueError when one is made.
+    A column `model` names itself; with the parameter `reasons` one more has, for each label, the words that spoke most
+    for it. `good_rows` refuses others; with `skip_bad` they get None. Raises ValueError for a pipeline of other labels.
     """
 
-    def __init__(self, pipeline, names):
+    def __init__(self, pipeline, names, model=""):
         check_is_fitted(pipeline)
         if not hasattr(pipeline["classifier"], "coef_") or set(pipeline.classes_) - set(names.keys()):
             raise ValueError(f"pipeline: fitted to {pipeline.classes_[:3].tolist()} …; use the y of `to_X_y`")
-        self.pipeline, self.names = pipeline, names
+        self.pipeline, self.names, self.model = pipeline, names, model
 
     def predict(self, X, params=None):
-        from mlflow.exceptions import MlflowException
-
-        for complaint in complaints(X):
-            raise MlflowException.invalid_parameter_value(complaint)
-        classifier = self.pipeline["classifier"]
+        good, classifier = good_rows(X, params and params.get("skip_bad")), self.pipeline["classifier"]
+        X = X[good]
         # scikit-learn refuses a table without rows.
         probability = self.pipeline.predict_proba(X) if len(X) else np.empty((0, len(classifier.classes_)))
         answer = label(self.names, classifier.classes_, probability, classifier.threshold)
         if params and params.get("reasons"):
             answer["reasons"] = [reasons(self.pipeline, *row) for row in zip(X["Task"], answer["GWA"])]
+        if not good.all():
+            answer = answer.set_axis(np.flatnonzero(good)).reindex(range(len(good))).astype(object)
+            answer = answer.where(answer.notna(), None)  # JSON has no NaN.
+        answer.insert(3, "model", self.model)
         return answer
 
     def get_raw_model(self):
@@ -221,8 +216,8 @@ class Labeler:
 def save(pipeline, labels, folder):
     """Write a fitted pipeline and the table of its labels (see `load_labels`) into the new `folder`.
 
-    skops takes seconds for a vocabulary of a hundred thousand terms in a dict, and a tenth of one for an array
-    of them. So what is written has a vectorizer that is given its vocabulary, in place of the fitted one.
+    skops takes seconds for a vocabulary of a hundred thousand terms in a dict, and a tenth of one for an array.
+    So what is written has a vectorizer that is given its vocabulary, in place of the fitted one.
     """
     import skops.io
 
@@ -240,11 +235,16 @@ def _load_pyfunc(folder):
     """Return to MLflow the `Labeler` of a folder made by `save`. Raises ValueError if its code is not this file."""
     import skops.io
 
-    code = Path(folder, "../../code", Path(__file__).name).resolve()
+    root, known = Path(folder, "../..").resolve(), {}
+    code = root / "code" / Path(__file__).name
     if code.exists() and code.read_bytes() != SOURCE:
         # MLflow has put it there, where a child process would import it.
         sys.path = [path for path in sys.path if Path(path).resolve() != code.parent]
         raise ValueError(f"{code} is not the loaded {__file__}; use a new process (`mlflow models predict`)")
+    # MLflow writes the second where it loads a model by the registry's address.
+    for file in (root / "MLmodel", root / "registered_model_meta"):
+        known |= yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    name = "{model_name}/{model_version}".format(**known) if "model_name" in known else known.get("model_id")
     pipeline = skops.io.load(f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
     labels = pd.read_csv(f"{folder}/labels.csv", index_col="code", dtype=str, keep_default_na=False)
-    return Labeler(pipeline, labels["name"])
+    return Labeler(pipeline, labels["name"], name or "")

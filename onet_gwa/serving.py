@@ -17,9 +17,9 @@ def log_model(pipeline, labels, example):
     """Log a fitted pipeline to the active run as the model that is served; return MLflow's ModelInfo.
 
     `labels` is what `load_labels` returns. `example`, a DataFrame (n, 1) with a Task column, goes with the model
-    and gives its signature, in which the parameter `reasons` is off. The code is `onet_gwa_model.py` as it was
-    imported, and the data are those of its `save`, so that nothing has to be unpickled. Raises ValueError for a
-    pipeline that was not fitted to the labels.
+    and gives its signature, in which the parameters `reasons` and `skip_bad` are off. The code is
+    `onet_gwa_model.py` as it was imported, and the data are those of its `save`, so that nothing has to be
+    unpickled. Raises ValueError for a pipeline that was not fitted to the labels.
     """
     import mlflow
 
@@ -34,7 +34,9 @@ def log_model(pipeline, labels, example):
             loader_module="onet_gwa_model",
             data_path=f"{parent}/model",
             code_paths=[str(code)],
-            signature=mlflow.models.infer_signature(example, answer, params={"reasons": False}),
+            signature=mlflow.models.infer_signature(
+                example, answer, params={"reasons": False, "skip_bad": False}
+            ),
             input_example=example,
             pip_requirements=requirements(),
         )

@@ -135,7 +135,7 @@ def test_the_most_probable_label_comes_first():
 def test_the_answer_of_the_loaded_model(model, loaded, labels):
     X = helpers.to_X_y(helpers.load_tasks("sample", labels), labels)[0].head(200)
     answer = loaded.predict(X)
-    assert list(answer.columns) == ["GWA", "name", "probability"] and len(answer) == 200
+    assert list(answer.columns) == ["GWA", "name", "probability", "model"] and len(answer) == 200
     predicted, probability = model.predict(X), model.predict_proba(X)
     for k, row in answer.iterrows():
         assert set(row["GWA"]) == set(model.classes_[predicted[k] == 1])
@@ -148,7 +148,7 @@ def test_reasons_are_a_parameter(loaded):
     plain = loaded.predict(SENTENCES)
     assert loaded.predict(SENTENCES, params={"reasons": False}).equals(plain)
     more = loaded.predict(SENTENCES, params={"reasons": True})
-    assert list(more.columns) == ["GWA", "name", "probability", "reasons"]
+    assert list(more.columns) == ["GWA", "name", "probability", "model", "reasons"]
     assert more[plain.columns].equals(plain) and list(map(len, more["reasons"])) == list(
         map(len, more["GWA"])
     )
@@ -157,7 +157,7 @@ def test_reasons_are_a_parameter(loaded):
 def test_no_rows(loaded):
     for params in (None, {"reasons": True}):
         answer = loaded.predict(SENTENCES.head(0), params)
-        assert list(answer.columns)[:3] == ["GWA", "name", "probability"] and len(answer) == 0
+        assert list(answer.columns)[:4] == ["GWA", "name", "probability", "model"] and len(answer) == 0
 
 
 def test_reasons_for_unknown_codes(model):

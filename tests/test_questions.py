@@ -34,6 +34,52 @@ def test_a_value_without_words_is_refused(labeler, value):
     assert error.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
+def mixed(labeler, texts, **params):
+    return labeler.predict(pd.DataFrame({"Task": texts}, dtype=object), params or None)
+
+
+def test_all_bad_rows_are_named(labeler):
+    """The first ten, and how many more."""
+    with pytest.raises(MlflowException) as error:
+        mixed(labeler, ["Drive.", "5", "Repair a pump.", None])
+    assert error.value.message == (
+        "row 2: Task '5' is not a text with words in it; row 4: Task None is not a text with words in it; "
+        "send a sentence in each row"
+    )
+    with pytest.raises(MlflowException) as error:
+        mixed(labeler, ["Drive.", *range(100, 125)])
+    *said, more, mend = error.value.message.split("; ")
+    assert said == [f"row {k}: Task {k + 98} is not a text with words in it" for k in range(2, 12)]
+    assert (more, mend) == ("and 15 more rows", "send a sentence in each row")
+    with pytest.raises(MlflowException, match="^row 11: ") as error:
+        mixed(labeler, ["Drive."] * 10 + ["."] * 10)
+    assert "more rows" not in error.value.message
+
+
+def test_a_long_bad_text_is_cut(labeler):
+    with pytest.raises(MlflowException) as error:
+        mixed(labeler, ["\n5" * 1000])
+    assert len(error.value.message) < 150 and "\n" not in error.value.message
+
+
+def test_bad_rows_can_be_skipped(labeler):
+    """They get null, and the others the answers that they get without them."""
+    texts = [None, "Drive the snow tractor.", "5", "Repair a leaking pump.", ["Drive."]]
+    for params in ({}, {"reasons": True}):
+        rows = mixed(labeler, texts, skip_bad=True, **params).to_dict("records")
+        good = mixed(labeler, [texts[1], texts[3]], **params).to_dict("records")
+        null = dict.fromkeys(good[0]) | {"model": ""}
+        assert rows == [null, good[0], null, good[1], null]
+        assert mixed(labeler, ["5", None], skip_bad=True, **params).to_dict("records") == [null, null]
+    assert mixed(labeler, texts[1:2], skip_bad=True).equals(mixed(labeler, texts[1:2]))
+
+
+@pytest.mark.parametrize("table", [["Drive."], pd.DataFrame({"task": ["Drive."]})], ids=["list", "column"])
+def test_a_table_without_tasks_is_not_skipped(labeler, table):
+    with pytest.raises(MlflowException, match="without a column Task"):
+        labeler.predict(table, {"skip_bad": True})
+
+
 TEXTS = ["Wash the car", "Drive"]
 
 

@@ -55,7 +55,7 @@ def ask(address, body, content_type="application/json"):
 
 
 def expected(pipeline, texts, **params):
-    labeler = helpers.Labeler(pipeline, helpers.load_labels()["name"])
+    labeler = helpers.Labeler(pipeline, helpers.load_labels()["name"], "onet-gwa/1")
     return labeler.predict(pd.DataFrame({"Task": texts}), params).to_dict("records")
 
 
@@ -82,17 +82,17 @@ def test_every_form(champion, address, form):
 def test_reasons(champion, address):
     """They are a parameter of the signature; whoever does not ask for them gets the answer as it is without."""
     signature = mlflow.models.get_model_info("models:/onet-gwa@champion").signature
-    assert signature.params.to_dict() == [
-        {"name": "reasons", "type": "boolean", "default": False, "shape": None}
-    ]
-    assert [column["name"] for column in signature.outputs.to_dict()] == ["GWA", "name", "probability"]
+    off = {"type": "boolean", "default": False, "shape": None}
+    assert signature.params.to_dict() == [{"name": name, **off} for name in ("reasons", "skip_bad")]
+    columns = ["GWA", "name", "probability", "model"]
+    assert [column["name"] for column in signature.outputs.to_dict()] == columns
     texts = [TASK, "Negotiate fish prices with wholesalers."]
     plain, off, on = (
         ask(address, {"inputs": {"Task": texts}, **more}).json()["predictions"]
         for more in ({}, {"params": {"reasons": False}}, {"params": {"reasons": True}})
     )
     assert plain == off == expected(champion, texts) and on == expected(champion, texts, reasons=True)
-    assert [{key: row[key] for key in ("GWA", "name", "probability")} for row in on] == plain
+    assert [{key: row[key] for key in columns} for row in on] == plain
     for text, row in zip(texts, on):
         assert len(row["reasons"]) == len(row["GWA"])
         assert all(set(words) <= set(re.findall(r"\w+", text)) for words in row["reasons"])

@@ -109,6 +109,30 @@ def store(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(scope="module")
+def versions(store):
+    """MLflow's client of a new store with two versions of onet-gwa, which differ in their rows; 1 is the champion."""
+    import mlflow
+
+    import helpers
+
+    client, labels = mlflow.MlflowClient(), helpers.load_labels()
+    X, y = helpers.to_X_y(helpers.load_tasks("sample", labels), labels)
+    helpers.prepare_registration("onet-gwa", labels)
+    for rows in (400, 800):
+        with mlflow.start_run():
+            logged = helpers.log_model(helpers.make_model().fit(X[:rows], y[:rows]), labels, X.head(1))
+        client.create_model_version("onet-gwa", logged.model_uri, model_id=logged.model_id)
+    client.set_registered_model_alias("onet-gwa", "champion", "1")
+    return client
+
+
+def serving(folder, **settings):
+    """A command for `helpers.server`: tools/serve.py, which writes what it says into out and err in a folder."""
+    command = f"exec '{sys.executable}' '{ROOT}/tools/serve.py' >>'{folder}/out' 2>>'{folder}/err'"
+    return ["env", "PORT={port}", *(f"{k}={v}" for k, v in settings.items()), "bash", "-c", command]
+
+
 @pytest.fixture
 def connect(store, monkeypatch):
     """Return a function that connects to an address, and returns MLflow's; later tests have the old one again."""

@@ -1,15 +1,17 @@
-"""Serve the champion: become `mlflow models serve` for it.
+"""Serve the champion: check what is needed, and become uvicorn with `onet_gwa/app.py`.
 
-    PORT=5001 MODEL=onet-gwa python tools/serve.py
+    HOST=127.0.0.1 PORT=5001 WORKERS=1 MODEL=onet-gwa LOG=json python tools/serve.py
 
-Both have a default. Exit status: 1, with one line, when the store cannot be used, nothing is the champion, or the
-port is taken.
+All but LOG have these defaults. The alias is looked up once, so that log and answers name the version, whatever is
+promoted later. Exit status: 1, with one line, when the store cannot be used, nothing is the champion, its files are
+gone, or the port is taken.
 """
 
 import os
 import re
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,19 +29,51 @@ def connect(name):
     return helpers
 
 
-def need_port(name, default):
-    """Return the environment variable PORT, or `default`; exit with one line when it is no port, or is taken."""
+def bind(name, default, host="127.0.0.1"):
+    """Return a socket bound to the environment variable PORT, or `default`; exit with one line where that fails."""
     port = os.environ.get("PORT", "").strip() or default
     reason = "it is no number from 1 to 65535"
+    listener = socket.socket()
     try:
         if re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) and int(port) < 2**16:
-            with socket.socket() as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(("127.0.0.1", int(port)))
-            return port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, int(port)))
+            return listener
     except OSError as error:
         reason = error
-    sys.exit(f"{name}: port {port} cannot be used ({reason}); name another: {name} PORT=5002")
+    listener.close()
+    where = "" if host == "127.0.0.1" else f" of {host}"
+    sys.exit(f"{name}: port {port}{where} cannot be used ({reason}); name another: {name} PORT=5002")
+
+
+def need_port(name, default):
+    """Return the environment variable PORT, or `default`; exit with one line when it is no port, or is taken."""
+    with bind(name, default) as listener:
+        return str(listener.getsockname()[1])
+
+
+def need_champion(name, model):
+    """Return the registry's address of the champion of `model`; exit with one line where it cannot be served."""
+    helpers = connect(name)
+    import mlflow
+
+    version = helpers.champion(model)
+    if version is None:
+        train = "make run" if model == helpers.MODEL_NAME else "a run with this registered_model_name"
+        sys.exit(f"{name}: {model} has no champion yet; {train} trains one")
+    uri, cause = f"models:/{model}/{version}", None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+            for file in ("MLmodel", "data/model/pipeline.skops", "data/model/labels.csv"):
+                cause = cause or (None if Path(folder, file).exists() else f"there is no {file}")
+    except (OSError, mlflow.MlflowException) as error:
+        cause = " ".join(str(error).split())
+    if cause:
+        sys.exit(
+            f"{name}: the champion, {model}/{version}, cannot be read ({cause}); promote another version"
+        )
+    return uri
 
 
 def become(*command):
@@ -54,13 +88,19 @@ def become(*command):
 
 
 def main():
-    port, name = need_port("make serve", "5001"), os.environ.get("MODEL") or "onet-gwa"
-    helpers = connect("make serve")
-    if helpers.champion(name) is None:
-        train = "make run" if name == "onet-gwa" else "a run with this registered_model_name"
-        sys.exit(f"make serve: {name} has no champion yet; {train} trains one")
-    model = ["--model-uri", f"models:/{name}@champion", "--env-manager", "local"]
-    become("mlflow", "models", "serve", *model, "--port", port)
+    workers = os.environ.get("WORKERS", "").strip() or "1"
+    if not re.fullmatch(r"[1-9]\d?", workers, re.ASCII):
+        sys.exit(f"make serve: WORKERS={workers} is no number from 1 to 99")
+    listener = bind("make serve", "5001", os.environ.get("HOST", "").strip() or "127.0.0.1")
+    uri = os.environ["MODEL_URI"] = need_champion("make serve", os.environ.get("MODEL") or "onet-gwa")
+    # Without it the second half of an answer waits for an acknowledgement, since uvicorn's own socket for several
+    # workers is one that asyncio does not recognize.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.set_inheritable(True)
+    host, port = listener.getsockname()
+    print(f"make serve: {uri.removeprefix('models:/')} for http://{host}:{port}", file=sys.stderr)
+    options = f"--fd {listener.fileno()} --workers {workers} --no-access-log --factory onet_gwa.app:app"
+    become("uvicorn", *options.split(), "--app-dir", str(ROOT))
 
 
 if __name__ == "__main__":

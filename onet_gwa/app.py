@@ -1,0 +1,95 @@
+"""What `make serve` runs: MLflow's scoring server, with a line in the log for each request.
+
+It imports nothing else of the project: the model brings its own `onet_gwa_model.py`.
+"""
+
+import functools
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+# What is noted of the request that is being answered.
+NOTED = ContextVar("noted")
+
+
+def app():
+    """Return the ASGI app of the model whose registry's address is in MODEL_URI, such as "models:/onet-gwa/3".
+
+    With LOG=json in the environment a line of the log is a JSON object; otherwise it is for people.
+    """
+    import mlflow
+    from mlflow.pyfunc import scoring_server
+
+    uri = os.environ["MODEL_URI"]
+    # A copy, since in a local store MLflow notes the version in the folder that all versions of a model share.
+    with tempfile.TemporaryDirectory() as folder:
+        model = mlflow.pyfunc.load_model(uri, dst_path=folder)
+    model.predict = counted(model.predict)
+    return logged(scoring_server.init(model), uri.removeprefix("models:/"), log(os.environ.get("LOG")))
+
+
+def log(form):
+    """Return a function that writes a dict as a line on stdout. It never raises: a full disk costs no answer."""
+    logger = logging.getLogger("onet_gwa.requests")
+    logger.handlers, logger.propagate = [logging.StreamHandler(sys.stdout)], False
+    logger.setLevel(logging.INFO)
+
+    def write(entry):
+        text = " ".join(f"{key}={'-' if value is None else value}" for key, value in entry.items())
+        logger.info("%s", json.dumps(entry) if form == "json" else text)
+
+    return write
+
+
+def counted(predict):
+    """Return MLflow's `predict`, which notes how many rows it answers."""
+
+    @functools.wraps(predict)
+    def counting(data, params=None):
+        answer = predict(data, params=params)
+        NOTED.get({})["rows"] = len(answer)
+        return answer
+
+    return counting
+
+
+def logged(app, model, write):
+    """Return an ASGI app that answers as `app` does, and calls `write` once a request with a dict of what it was.
+
+    These are time, method, path without its query, status, rows (None where none are answered), ms, and the name of
+    the `model`. Status 499 is a caller who has gone.
+    """
+
+    async def logging_app(scope, receive, send):
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        noted, begin = {"status": 499, "rows": None}, time.perf_counter()
+        NOTED.set(noted)
+
+        async def note(message):
+            if message["type"] == "http.response.start":
+                noted["status"] = message["status"]
+            await send(message)
+
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        try:
+            await app(scope, receive, note)
+        except Exception:
+            noted["status"] = 500
+            raise
+        finally:
+            # As it was sent, percent-encoded: what is decoded may hold the end of a line.
+            asked = {
+                "time": at,
+                "method": scope["method"],
+                "path": scope["raw_path"].decode("ascii", "replace"),
+            }
+            ms = round(1000 * (time.perf_counter() - begin), 1)
+            write({**asked, **noted, "ms": ms, "model": model})
+
+    return logging_app

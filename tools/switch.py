@@ -1,0 +1,70 @@
+"""Let running servers serve the present champion: restart them one after the other, under load.
+
+    PORTS="5001 5002" RESTART="systemctl restart onet-gwa-serve@{port}" MODEL=onet-gwa python tools/switch.py
+
+All three have these defaults. RESTART is what restarts the server on a port of this machine, and returns when the old
+one has ended. The next server is restarted when the one before it answers with the champion, and none while no other
+one answers. Exit status: 1, with one line, when that cannot be, or the champion cannot be served.
+"""
+
+import http.client
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+from serve import need_champion
+
+NAME = "make switch"
+SECONDS = 180
+
+
+def serving(port):
+    """Return the name of the model that answers on a port of this machine, such as "onet-gwa/3"; None if none does."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        body = json.dumps({"inputs": {"Task": ["Drive the snow tractor."]}})
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        return json.load(connection.getresponse())["predictions"][0].get("model", "")
+    except (OSError, ValueError, KeyError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def restart(command, port, champion):
+    """Restart the server on a port, and wait until it answers with the champion; exit with one line if it does not."""
+    try:
+        done = subprocess.run([word.replace("{port}", str(port)) for word in shlex.split(command)])
+    except OSError as error:
+        sys.exit(f"{NAME}: RESTART={command} cannot be run: {error}")
+    if done.returncode:
+        sys.exit(f"{NAME}: RESTART={command} ended with status {done.returncode} for port {port}")
+    end = time.monotonic() + SECONDS
+    while (served := serving(port)) != champion:
+        if time.monotonic() > end:
+            sys.exit(
+                f"{NAME}: port {port} does not answer with {champion} but {served}; the next ones are as they were"
+            )
+        time.sleep(0.5)
+    print(f"{NAME}: port {port} serves {champion}", flush=True)
+
+
+def main():
+    ports = os.environ.get("PORTS", "").split() or ["5001", "5002"]
+    if not all(port.isdecimal() and 0 < int(port) < 2**16 for port in ports):
+        sys.exit(f"{NAME}: PORTS={' '.join(ports)} are not all numbers from 1 to 65535")
+    command = os.environ.get("RESTART") or "systemctl restart onet-gwa-serve@{port}"
+    champion = need_champion(NAME, os.environ.get("MODEL") or "onet-gwa").removeprefix("models:/")
+    for port in ports:
+        if not any(serving(other) for other in ports if other != port):
+            sys.exit(
+                f"{NAME}: nobody else of PORTS={' '.join(ports)} answers while port {port} is restarted; start one"
+            )
+        restart(command, port, champion)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
 .PHONY: help run serve promote rollback ui lab test test-fast lint notebooks mutate repeat bench canary audit lock clean
+.PHONY: help run serve switch ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -16,7 +17,7 @@ help:  ## list what make can do
 run: .venv/ready  ## run the main job on the sample
 	@$(BIN)/python tools/run.py
 
-serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another PORT; MODEL names another
+serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another HOST and PORT; MODEL names another
 	@$(BIN)/python tools/serve.py
 
 promote: .venv/ready  ## make another version the champion, as in VERSION=7; MODEL names another model
@@ -24,6 +25,8 @@ promote: .venv/ready  ## make another version the champion, as in VERSION=7; MOD
 
 rollback: .venv/ready  ## make the champion before this one the champion again; MODEL names another model
 	@$(BIN)/python tools/promote.py rollback
+switch: .venv/ready  ## let the servers on PORTS serve the present champion, one after the other
+	@$(BIN)/python tools/switch.py
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py

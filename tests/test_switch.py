@@ -1,7 +1,7 @@
 """Two scoring servers behind a real nginx: a new champion without a refused request, and what nginx keeps away."""
 
-import getpass
 import contextlib
+import getpass
 import http.client
 import json
 import os

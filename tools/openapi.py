@@ -78,6 +78,9 @@ def describe(signature):
             "200": response("A row for each row, in the same order", answer(signature)),
             "400": response("What the caller has to change", texts),
             "415": response("Another content type", {"type": "string"}, "text/plain"),
+            "500": response(
+                "What MLflow cannot read, such as no content type", {"type": "string"}, "text/plain"
+            ),
             "504": response("Not ready in time", {"type": "string"}),
         },
     }

@@ -1,0 +1,162 @@
+"""`make serve`: which model answers, what the log says, and refusals of one line before anything starts."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+import requests
+from conftest import ROOT, serving
+from test_serving import TASK, ask
+
+import helpers
+
+pytestmark = pytest.mark.slow
+
+KEYS = ["time", "method", "path", "status", "rows", "ms", "model"]
+
+
+def entries(folder):
+    """The lines of a server's log, which are JSON, as dicts."""
+    return [json.loads(line) for line in (folder / "out").read_text().splitlines()]
+
+
+def models(address, rows=1):
+    return {row["model"] for row in ask(address, {"inputs": [TASK] * rows}).json()["predictions"]}
+
+
+@pytest.fixture(scope="module")
+def server(versions, tmp_path_factory):
+    """The address of a server of version 1, and the folder of its log."""
+    folder = tmp_path_factory.mktemp("server")
+    with helpers.server(*serving(folder, LOG="json"), ready="/ping") as address:
+        yield address, folder
+
+
+def test_a_server_names_the_version_that_it_read(versions, server, tmp_path):
+    """Also when another one is the champion by now, and with two workers."""
+    address, folder = server
+    versions.set_registered_model_alias("onet-gwa", "champion", "2")
+    try:
+        with helpers.server(*serving(tmp_path, WORKERS="2", LOG="json"), ready="/ping") as second:
+            assert (models(address, 3), models(second, 3)) == ({"onet-gwa/1"}, {"onet-gwa/2"})
+            assert {entry["model"] for entry in entries(tmp_path)} == {"onet-gwa/2"}
+            process = subprocess.run(["pgrep", "-f", "onet_gwa.app:app"], capture_output=True, text=True)
+            assert len(process.stdout.split()) >= 2
+    finally:
+        versions.set_registered_model_alias("onet-gwa", "champion", "1")
+    assert "make serve: onet-gwa/1 for http://127.0.0.1:" in (folder / "err").read_text()
+
+
+def test_a_line_of_the_log_for_each_request(server):
+    address, folder = server
+    before = len(entries(folder))
+    secret = "Zeppelin mooring at the secret site."
+    ask(address, {"inputs": [secret] * 3, "params": {"reasons": True}})
+    ask(address, {"inputs": [secret, "5"]})
+    ask(address, secret)
+    requests.get(f"http://{address}/Zeppelin%0A%7B?site=secret", timeout=60)
+    requests.get(f"http://{address}/ping", timeout=60)
+    requests.post(f"http://{address}/invocations", secret, headers={"Content-Type": ""}, timeout=60)
+    lines = entries(folder)[before:]
+    assert [list(line) for line in lines] == [KEYS] * 6
+    assert [(line["method"], line["path"], line["status"], line["rows"]) for line in lines] == [
+        ("POST", "/invocations", 200, 3),
+        ("POST", "/invocations", 400, None),
+        ("POST", "/invocations", 400, None),
+        ("GET", "/Zeppelin%0A%7B", 404, None),
+        ("GET", "/ping", 200, None),
+        ("POST", "/invocations", 415, None),
+    ]
+    assert all(line["model"] == "onet-gwa/1" and 0 < line["ms"] < 60_000 for line in lines)
+    seconds = [pd.Timestamp(line["time"]).timestamp() for line in lines]
+    assert seconds == sorted(seconds) and time.time() - 120 < seconds[0] <= time.time()
+    assert "secret" not in (folder / "out").read_text() + (folder / "err").read_text()
+
+
+def test_a_log_for_people_and_one_that_is_full(server, tmp_path):
+    """The answers come also when the log cannot be written."""
+    (tmp_path / "out").symlink_to("/dev/full")
+    with helpers.server(*serving(tmp_path), ready="/ping") as address:
+        assert models(address) == {"onet-gwa/1"}
+        (tmp_path / "plain").mkdir()
+        with helpers.server(*serving(tmp_path / "plain"), ready="/ping") as plain:
+            ask(plain, {"inputs": [TASK]})
+    *_, line = (tmp_path / "plain" / "out").read_text().splitlines()
+    pattern = r"time=\S+ method=POST path=/invocations status=200 rows=1 ms=[\d.]+ model=onet-gwa/1"
+    assert re.fullmatch(pattern, line)
+
+
+def test_a_caller_who_has_gone_and_one_who_waits(server):
+    """The first has status 499 or the answer's; a server that ends lets the second have its answer."""
+    address, folder = server
+    host, port = address.split(":")
+    before = len(entries(folder))
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nhalf")
+    end = time.monotonic() + 30
+    while len(entries(folder)) == before and time.monotonic() < end:
+        time.sleep(0.1)
+    [line] = entries(folder)[before:]
+    assert line["status"] in (400, 499, 500) and line["rows"] is None
+    assert models(address) == {"onet-gwa/1"}
+
+
+def refused(**env):
+    """What tools/serve.py says as it exits with status 1: one line, and nothing on stdout."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        env = {**os.environ, "PORT": str(free.getsockname()[1]), **env}
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "serve.py"], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("make serve: ")
+    return done.stderr
+
+
+def test_what_is_refused_in_one_line(server):
+    address, _ = server
+    port = address.split(":")[1]
+    assert f"port {port} cannot be used ([Errno 98] " in refused(PORT=port)
+    assert " of nowhere.invalid cannot be used" in refused(HOST="nowhere.invalid")
+    assert "WORKERS=0 is no number from 1 to 99" in refused(WORKERS="0")
+    assert "else has no champion yet" in refused(MODEL="else")
+
+
+@contextlib.contextmanager
+def without(path):
+    """Take a file or folder away while the context lasts."""
+    aside = path.with_name("aside")
+    shutil.move(path, aside)
+    try:
+        yield
+    finally:
+        shutil.move(aside, path)
+
+
+@pytest.mark.parametrize("part", [".", "MLmodel", "data/model/pipeline.skops"])
+def test_a_champion_whose_files_are_gone(versions, part):
+    source = versions.get_model_version_download_uri("onet-gwa", "1")
+    folder = Path(mlflow.artifacts.download_artifacts(source))
+    with without((folder / part).resolve()):
+        said = refused()
+    assert (
+        "make serve: the champion, onet-gwa/1, cannot be read (" in said
+        and "; promote another version" in said
+    )
+
+
+def test_another_host(versions, tmp_path):
+    with helpers.server(*serving(tmp_path, HOST="0.0.0.0"), ready="/ping") as address:
+        port = address.split(":")[1]
+        assert models(f"127.0.0.2:{port}") == {"onet-gwa/1"}

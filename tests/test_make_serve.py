@@ -156,7 +156,18 @@ def test_a_champion_whose_files_are_gone(versions, part):
     )
 
 
-def test_another_host(versions, tmp_path):
-    with helpers.server(*serving(tmp_path, HOST="0.0.0.0"), ready="/ping") as address:
-        port = address.split(":")[1]
-        assert models(f"127.0.0.2:{port}") == {"onet-gwa/1"}
+def test_another_host_and_a_request_that_takes_too_long(versions, tmp_path):
+    """MLflow gives a request 60 seconds, or what its variable says."""
+    settings = {"HOST": "0.0.0.0", "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "1"}
+    with helpers.server(*serving(tmp_path, **settings), ready="/ping") as address:
+        address = f"127.0.0.2:{address.split(':')[1]}"
+        assert models(address) == {"onet-gwa/1"}
+        late = ask(address, {"inputs": [TASK] * 3000, "params": {"reasons": True}})
+        assert late.status_code == 504
+    assert " status=504 rows=- ms=" in (tmp_path / "out").read_text().splitlines()[-1]
+
+
+def test_the_log_on_the_page():
+    page = (ROOT / "docs" / "serving.md").read_text()
+    [line] = re.findall(r'^\{"time".*$', page, re.MULTILINE)
+    assert list(json.loads(line)) == KEYS

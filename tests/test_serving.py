@@ -235,11 +235,12 @@ def test_the_same_answers_as_in_process(champion, address):
     assert served == expected(champion, texts) and len(served) == 500
 
 
-def test_what_the_readme_shows(address):
-    """The README's curl call gets the README's answer."""
+@pytest.mark.parametrize("page", ["README.md", "docs/serving.md"])
+def test_what_a_page_shows(address, page):
+    """The page's curl call gets the page's answer."""
     if not shutil.which("curl"):
         pytest.skip("there is no curl")
-    readme = (helpers.ROOT / "README.md").read_text()
+    readme = (helpers.ROOT / page).read_text()
     call = re.search(r"^curl .*?(?=\n```)", readme, re.MULTILINE | re.DOTALL)[0]
     assert "127.0.0.1:5001" in call
     call = call.replace("127.0.0.1:5001", address)

@@ -6,16 +6,19 @@ import http.client
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from conftest import ROOT, serving
+import requests
+from conftest import ROOT, copy_project, make_command, serving
+from test_serving import ask as post_json
 
 import helpers
 
@@ -40,14 +43,8 @@ def servers(versions, tmp_path_factory):
     with ExitStack() as stack:
         for number in "12":
             (folder / number).mkdir()
-            command = [
-                "bash",
-                "-c",
-                KEEP.format(folder=folder / number),
-                "keep",
-                *serving(folder / number, LOG="json"),
-            ]
-            ports.append(stack.enter_context(helpers.server(*command, ready="/ping")).split(":")[1])
+            keep = ["bash", "-c", KEEP.format(folder=folder / number), "keep", *serving(folder / number)]
+            ports.append(stack.enter_context(helpers.server(*keep, ready="/ping")).split(":")[1])
             (folder / ports[-1]).symlink_to(number)
         (folder / "restart.sh").write_text(RESTART.format(folder=folder))
         yield ports, f"bash {folder}/restart.sh {{port}}"
@@ -77,13 +74,21 @@ def proxy(servers, tmp_path_factory):
         yield address
 
 
-def switch(servers, **env):
-    """Run tools/switch.py for both servers; return what subprocess.run returns."""
-    ports, restart = servers
-    env = {**os.environ, "PORTS": " ".join(ports), "RESTART": restart, **env}
-    return subprocess.run(
-        [sys.executable, ROOT / "tools" / "switch.py"], env=env, capture_output=True, text=True, timeout=600
-    )
+@pytest.fixture(scope="module")
+def switch(servers, tmp_path_factory):
+    """A function that calls the page's `make switch` for both servers, and returns what subprocess.run returns."""
+    [command] = re.findall("^make switch .*$", PAGE, re.MULTILINE)
+    assert shlex.split(command)[2:] == ["PORTS=5001 5002", "RESTART=systemctl restart onet-gwa-serve@{port}"]
+    project = copy_project(tmp_path_factory.mktemp("switch") / "project")
+    make = make_command(project, "switch")
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+    def switch(**settings):
+        settings = {"PORTS": " ".join(servers[0]), "RESTART": servers[1], **settings}
+        command = [*make, *(f"{name}={value}" for name, value in settings.items())]
+        return subprocess.run(command, cwd=project, env=outer, capture_output=True, text=True, timeout=600)
+
+    return switch
 
 
 def ask(address, kept, stop, answers):
@@ -119,11 +124,11 @@ def load(address, clients=4):
             thread.join()
 
 
-def test_a_new_champion_without_a_refused_request(versions, servers, proxy):
+def test_a_new_champion_without_a_refused_request(versions, servers, proxy, switch):
     with load(proxy) as answers:
         for version in ("2", "1"):
             versions.set_registered_model_alias("onet-gwa", "champion", version)
-            done = switch(servers)
+            done = switch()
             assert done.returncode == 0, done.stderr
             said = [f"make switch: port {port} serves onet-gwa/{version}" for port in servers[0]]
             assert done.stdout.splitlines() == said
@@ -132,3 +137,60 @@ def test_a_new_champion_without_a_refused_request(versions, servers, proxy):
             # All that is asked now is answered by it; a question that was on its way may have got the one before.
             assert max(answers - before, key=(answers - before).get) == f"onet-gwa/{version}"
     assert set(answers) == {"onet-gwa/1", "onet-gwa/2"} and min(answers.values()) > 100
+
+
+def test_a_switch_that_cannot_be(servers, switch):
+    """One line; no server is restarted where nobody would answer meanwhile."""
+    first, second = servers[0]
+    folder = Path(servers[1].split()[1]).parent
+    pids = [(folder / port / "pid").read_text() for port in servers[0]]
+    for settings, told in (
+        ({"MODEL": "else"}, "else has no champion yet; a run with this registered_model_name trains one"),
+        ({"PORTS": "5001 x"}, "PORTS=5001 x are not all numbers from 1 to 65535"),
+        ({"RESTART": "no-such-command {port}"}, "RESTART=no-such-command {port} cannot be run: "),
+        ({"RESTART": "false {port}"}, f"RESTART=false {{port}} ended with status 1 for port {first}"),
+        ({"PORTS": first}, f"no other of PORTS={first} answers while port {first} is restarted; start one"),
+        ({"PORTS": f"{second} 1"}, f"no other of PORTS={second} 1 answers while port {second} is"),
+    ):
+        done = switch(**settings)
+        [line] = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+        assert done.returncode and line.startswith(f"make switch: {told}"), line
+    assert [(folder / port / "pid").read_text() for port in servers[0]] == pids
+
+
+def test_what_nginx_keeps_from_the_server(proxy, servers):
+    """MLflow sends back what it cannot read, whatever its size, and answers 500 where the content type is missing."""
+    direct = f"127.0.0.1:{servers[0][0]}"
+
+    def post(address, body, **headers):
+        connection = http.client.HTTPConnection(address, timeout=120)
+        with contextlib.closing(connection):
+            connection.request("POST", "/invocations", body, headers)
+            response = connection.getresponse()
+            return response.status, len(response.read())
+
+    assert post(direct, QUESTION)[0] == 500 and post(proxy, QUESTION)[0] == 415
+    parquet = {"Content-Type": "application/vnd.apache.parquet"}
+    assert post(direct, "PAR1", **parquet)[0] == 400 and post(proxy, "PAR1", **parquet)[0] == 415
+    assert post(proxy, QUESTION, **{"Content-Type": "application/json; charset=utf-8"})[0] == 200
+    junk = "x" * 50_000_000
+    status, size = post(direct, junk, **JSON)
+    assert status == 400 and size > len(junk)
+    # It closes the connection while the client is still sending.
+    with contextlib.suppress(ConnectionError):
+        status, size = post(proxy, junk, **JSON)
+        assert status == 413 and size < 1000
+    assert post(proxy, QUESTION, **JSON)[0] == 200 and post(proxy, "x" * 900_000, **JSON)[0] == 400
+    for path, status in (("/docs", 404), ("/openapi.json", 404), ("/version", 404), ("/ping", 200)):
+        assert requests.get(f"http://{proxy}{path}", timeout=60).status_code == status
+
+
+def test_what_nobody_keeps_from_the_server(servers):
+    """The page says it: 500 for columns that are no texts, and null in the form inputs becomes the word None."""
+    columns = {"dataframe_split": {"columns": [{}], "data": [["Drive."]]}}
+    address = f"127.0.0.1:{servers[0][0]}"
+    assert post_json(address, columns).status_code == 500
+    null, text = ({"inputs": {"Task": ["Drive.", value]}} for value in (None, "None"))
+    assert post_json(address, null).json() == post_json(address, text).json()
+    records = {"dataframe_records": [{"Task": "Drive."}, {"Task": None}]}
+    assert post_json(address, records).status_code == 400

@@ -61,7 +61,7 @@ def main():
     for port in ports:
         if not any(serving(other) for other in ports if other != port):
             sys.exit(
-                f"{NAME}: nobody else of PORTS={' '.join(ports)} answers while port {port} is restarted; start one"
+                f"{NAME}: no other of PORTS={' '.join(ports)} answers while port {port} is restarted; start one"
             )
         restart(command, port, champion)
 

@@ -235,7 +235,7 @@ def _load_pyfunc(folder):
     """Return to MLflow the `Labeler` of a folder made by `save`. Raises ValueError if its code is not this file."""
     import skops.io
 
-    root, known = Path(folder, "../..").resolve(), {}
+    root, meta = Path(folder, "../..").resolve(), {}
     code = root / "code" / Path(__file__).name
     if code.exists() and code.read_bytes() != SOURCE:
         # MLflow has put it there, where a child process would import it.
@@ -243,8 +243,8 @@ def _load_pyfunc(folder):
         raise ValueError(f"{code} is not the loaded {__file__}; use a new process (`mlflow models predict`)")
     # MLflow writes the second where it loads a model by the registry's address.
     for file in (root / "MLmodel", root / "registered_model_meta"):
-        known |= yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
-    name = "{model_name}/{model_version}".format(**known) if "model_name" in known else known.get("model_id")
+        meta |= yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    name = "{model_name}/{model_version}".format(**meta) if meta.get("model_name") else meta.get("model_id")
     pipeline = skops.io.load(f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
     labels = pd.read_csv(f"{folder}/labels.csv", index_col="code", dtype=str, keep_default_na=False)
     return Labeler(pipeline, labels["name"], name or "")

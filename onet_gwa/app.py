@@ -62,34 +62,43 @@ def logged(app, model, write):
     """Return an ASGI app that answers as `app` does, and calls `write` once a request with a dict of what it was.
 
     These are time, method, path without its query, status, rows (None where none are answered), ms, and the name of
-    the `model`. Status 499 is a caller who has gone.
+    the `model`. Status 499 is a caller who went before the whole question had come.
     """
 
     async def logging_app(scope, receive, send):
         if scope["type"] != "http":
             return await app(scope, receive, send)
-        noted, begin = {"status": 499, "rows": None}, time.perf_counter()
+        noted, begin, gone = {"status": None, "rows": None}, time.perf_counter(), []
         NOTED.set(noted)
+        # As it was sent, percent-encoded: what is decoded may hold the end of a line.
+        path = scope["raw_path"].decode("ascii", "replace")
+        asked = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "method": scope["method"],
+            "path": path,
+        }
+
+        def finish():
+            noted["ms"] = round(1000 * (time.perf_counter() - begin), 1)
+            write({**asked, **noted, "model": model})
+
+        async def hear():
+            message = await receive()
+            gone.extend([True] * (message["type"] == "http.disconnect"))
+            return message
 
         async def note(message):
             if message["type"] == "http.response.start":
-                noted["status"] = message["status"]
+                noted["status"] = 499 if gone else message["status"]
             await send(message)
+            # After its 504 MLflow computes on, and the app does not return.
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                finish()
 
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
-            await app(scope, receive, note)
-        except Exception:
-            noted["status"] = 500
-            raise
+            await app(scope, hear, note)
         finally:
-            # As it was sent, percent-encoded: what is decoded may hold the end of a line.
-            asked = {
-                "time": at,
-                "method": scope["method"],
-                "path": scope["raw_path"].decode("ascii", "replace"),
-            }
-            ms = round(1000 * (time.perf_counter() - begin), 1)
-            write({**asked, **noted, "ms": ms, "model": model})
+            if "ms" not in noted:
+                finish()
 
     return logging_app

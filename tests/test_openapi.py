@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 
 import jsonschema
 import mlflow
 import openapi
 import pytest
-from conftest import ROOT, serving
+from conftest import ROOT, make_command, serving
 from test_make_serve import entries
 from test_serving import TASK, ask
 
@@ -36,6 +37,15 @@ def server(versions, tmp_path_factory):
 def test_the_page_is_what_the_code_writes(versions):
     signature = mlflow.models.get_model_info("models:/onet-gwa@champion").signature
     assert PAGE.read_text(encoding="utf-8") == openapi.write(signature)
+
+
+def test_the_page_is_written(versions, project):
+    """By the command that docs/serving.md names."""
+    assert "\npython tools/openapi.py\n" in (ROOT / "docs" / "serving.md").read_text()
+    make_command(project)
+    (project / "docs").mkdir()
+    subprocess.run([sys.executable, "tools/openapi.py"], cwd=project, check=True)
+    assert (project / "docs" / "openapi.json").read_bytes() == PAGE.read_bytes()
 
 
 def test_the_examples_and_their_answers(server):

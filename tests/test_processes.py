@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,13 +11,12 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from conftest import copy_project, make_command, wait
+from conftest import ROOT, copy_project, make_command
 from test_serving import TASK, ask, expected
 
 import helpers
 import onet_gwa_model
 from onet_gwa import promotion
-from onet_gwa.servers import _answers
 
 pytestmark = pytest.mark.slow
 
@@ -196,11 +196,18 @@ def test_what_travels_with_the_model(champion):
 
 
 def test_make_serve(champion, project):
-    command = make_command(project, "serve", "PORT=5996")
-    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, start_new_session=True)
+    """The page's command, but for the port; the version is one of other code than that of the folder."""
+    [command] = re.findall("^make serve HOST=.*$", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE)
+    _, target, *settings = command.replace("PORT=5001", "PORT={port}").split()
+    client = mlflow.MlflowClient()
+    client.set_registered_model_alias("onet-gwa", "champion", "2")
     try:
-        wait(lambda: process.poll() is not None or _answers(5996, "/ping"), 120)
-        assert ask("127.0.0.1:5996", {"inputs": [TASK]}).json()["predictions"] == expected(champion, [TASK])
+        with helpers.server(
+            *make_command(project, target, f"--directory={project}", *settings), ready="/ping"
+        ) as address:
+            [served] = ask(address, {"inputs": [TASK]}).json()["predictions"]
     finally:
-        os.killpg(process.pid, 15)
-        process.wait(timeout=60)
+        client.set_registered_model_alias("onet-gwa", "champion", "1")
+    [row] = expected(champion, [TASK])
+    rounded = [round(p, 1) for p in row["probability"]]
+    assert served == row | {"model": "onet-gwa/2", "probability": rounded}

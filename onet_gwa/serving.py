@@ -9,7 +9,7 @@ import onet_gwa_model
 
 def requirements():
     """Return what a served model needs, pinned to what is installed: a list of pip requirements."""
-    packages = ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
+    packages = ["mlflow", "numpy", "pandas", "pyyaml", "scikit-learn", "scipy", "skops"]
     return [f"{package}=={version(package)}" for package in packages]
 
 

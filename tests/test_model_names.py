@@ -4,7 +4,7 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import serving
-from test_make_serve import models
+from test_app import models
 
 import helpers
 import onet_gwa_model

@@ -13,7 +13,7 @@ import mlflow
 import openapi
 import pytest
 from conftest import ROOT, make_command, serving
-from test_make_serve import entries
+from test_app import entries
 from test_serving import TASK, ask
 
 import helpers

@@ -141,7 +141,7 @@ def test_the_pages_server_and_question(trained):
     assert program == "make" and answer.keys() == expected.keys()
     assert (answer["GWA"], answer["name"]) == (expected["GWA"], expected["name"])
     assert answer["probability"] == pytest.approx(expected["probability"], abs=0.05)
-    assert answer["reasons"][0][0] == expected["reasons"][0][0]
+    assert answer["reasons"][0][0] == expected["reasons"][0][0] and answer["model"] == expected["model"]
 
 
 @pytest.mark.slow

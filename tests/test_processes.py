@@ -195,7 +195,7 @@ def test_what_travels_with_the_model(champion):
     assert needed == helpers.requirements() and f"skops=={version('skops')}" in needed
 
 
-def test_make_serve(champion, project):
+def test_app(champion, project):
     """The page's command, but for the port; the version is one of other code than that of the folder."""
     [command] = re.findall("^make serve HOST=.*$", (ROOT / "docs" / "serving.md").read_text(), re.MULTILINE)
     _, target, *settings = command.replace("PORT=5001", "PORT={port}").split()

@@ -20,17 +20,24 @@ NOTED = ContextVar("noted")
 def app():
     """Return the ASGI app of the model whose registry's address is in MODEL_URI, such as "models:/onet-gwa/3".
 
-    With LOG=json in the environment a line of the log is a JSON object; otherwise it is for people.
+    With LOG=json in the environment a line of the log is a JSON object; otherwise it is for people. Exits with one
+    line and status 3, after which uvicorn does not start the worker again, for a model that cannot be loaded.
     """
     import mlflow
     from mlflow.pyfunc import scoring_server
 
     uri = os.environ["MODEL_URI"]
+    name = uri.removeprefix("models:/")
     # A copy, since in a local store MLflow notes the version in the folder that all versions of a model share.
     with tempfile.TemporaryDirectory() as folder:
-        model = mlflow.pyfunc.load_model(uri, dst_path=folder)
+        path = mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+        try:
+            model = mlflow.pyfunc.load_model(path)
+        except Exception as error:  # It comes from the model's own code, or from a file that is damaged.
+            print(f"make serve: {name} cannot be loaded: {' '.join(repr(error).split())}", file=sys.stderr)
+            sys.exit(3)
     model.predict = counted(model.predict)
-    return logged(scoring_server.init(model), uri.removeprefix("models:/"), log(os.environ.get("LOG")))
+    return logged(scoring_server.init(model), name, log(os.environ.get("LOG")))
 
 
 def log(form):
@@ -90,10 +97,10 @@ def logged(app, model, write):
         async def note(message):
             if message["type"] == "http.response.start":
                 noted["status"] = 499 if gone else message["status"]
-            await send(message)
-            # After its 504 MLflow computes on, and the app does not return.
+            # Not when the app returns: after its 504 MLflow computes on.
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 finish()
+            await send(message)
 
         try:
             await app(scope, hear, note)

@@ -85,17 +85,11 @@ def test_a_line_of_the_log_for_each_request(server):
     assert "secret" not in (folder / "out").read_text() + (folder / "err").read_text()
 
 
-def test_a_log_for_people_and_one_that_is_full(server, tmp_path):
+def test_a_log_that_is_full(versions, tmp_path):
     """The answers come also when the log cannot be written."""
     (tmp_path / "out").symlink_to("/dev/full")
     with helpers.server(*serving(tmp_path), ready="/ping") as address:
         assert models(address) == {"onet-gwa/1"}
-        (tmp_path / "plain").mkdir()
-        with helpers.server(*serving(tmp_path / "plain"), ready="/ping") as plain:
-            ask(plain, {"inputs": [TASK]})
-    *_, line = (tmp_path / "plain" / "out").read_text().splitlines()
-    pattern = r"time=\S+ method=POST path=/invocations status=200 rows=1 ms=[\d.]+ model=onet-gwa/1"
-    assert re.fullmatch(pattern, line)
 
 
 def test_a_caller_who_has_gone(server):
@@ -154,6 +148,7 @@ def test_what_is_refused_in_one_line(server):
     assert f"port {port} cannot be used ([Errno 98] " in refused(PORT=port)
     assert " of nowhere.invalid cannot be used" in refused(HOST="nowhere.invalid")
     assert "WORKERS=0 is no number from 1 to 99" in refused(WORKERS="0")
+    assert "LOG=xml is not json" in refused(LOG="xml")
     assert "else has no champion yet" in refused(MODEL="else")
 
 
@@ -165,6 +160,7 @@ def without(path):
     try:
         yield
     finally:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         shutil.move(aside, path)
 
 
@@ -180,7 +176,21 @@ def test_a_champion_whose_files_are_gone(versions, part):
     )
 
 
-def test_another_host_and_a_request_that_takes_too_long(versions, tmp_path):
+def test_a_champion_that_is_damaged(versions, tmp_path):
+    """It ends, instead of starting workers anew for ever."""
+    folder = Path(
+        mlflow.artifacts.download_artifacts(versions.get_model_version_download_uri("onet-gwa", "1"))
+    )
+    with without(folder / "data" / "model" / "pipeline.skops"):
+        (folder / "data" / "model" / "pipeline.skops").write_bytes(b"no archive")
+        with pytest.raises(RuntimeError, match="ended with status"):
+            with helpers.server(*serving(tmp_path, WORKERS="2"), ready="/ping"):
+                pytest.fail("it answers")
+    said = (tmp_path / "err").read_text()
+    assert "\nmake serve: onet-gwa/1 cannot be loaded: BadZipFile(" in said and "Traceback" not in said
+
+
+def test_another_host_a_log_for_people_and_a_request_that_takes_too_long(versions, tmp_path):
     """MLflow gives a request 60 seconds, or what its variable says."""
     settings = {"HOST": "0.0.0.0", "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "1"}
     with helpers.server(*serving(tmp_path, **settings), ready="/ping") as address:
@@ -188,7 +198,9 @@ def test_another_host_and_a_request_that_takes_too_long(versions, tmp_path):
         assert models(address) == {"onet-gwa/1"}
         late = ask(address, {"inputs": [TASK] * 3000, "params": {"reasons": True}})
         assert late.status_code == 504
-    assert " status=504 rows=- ms=" in (tmp_path / "out").read_text().splitlines()[-1]
+        *_, answered, refused = (tmp_path / "out").read_text().splitlines()
+    pattern = r"time=\S+ method=POST path=/invocations status={} rows={} ms=[\d.]+ model=onet-gwa/1"
+    assert re.fullmatch(pattern.format(200, 1), answered) and re.fullmatch(pattern.format(504, "-"), refused)
 
 
 def test_the_log_on_the_page():

@@ -91,6 +91,8 @@ def main():
     workers = os.environ.get("WORKERS", "").strip() or "1"
     if not re.fullmatch(r"[1-9]\d?", workers, re.ASCII):
         sys.exit(f"make serve: WORKERS={workers} is no number from 1 to 99")
+    if os.environ.get("LOG", "") not in ("", "json"):
+        sys.exit(f"make serve: LOG={os.environ['LOG']} is not json; leave it out for a log for people")
     listener = bind("make serve", "5001", os.environ.get("HOST", "").strip() or "127.0.0.1")
     uri = os.environ["MODEL_URI"] = need_champion("make serve", os.environ.get("MODEL") or "onet-gwa")
     # Without it the second half of an answer waits for an acknowledgement, since uvicorn's own socket for several

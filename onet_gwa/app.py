@@ -12,6 +12,7 @@ import tempfile
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 # What is noted of the request that is being answered.
 NOTED = ContextVar("noted")
@@ -69,8 +70,9 @@ def logged(app, model, write):
     """Return an ASGI app that answers as `app` does, and calls `write` once a request with a dict of what it was.
 
     These are time, method, path without its query, status, rows (None where none are answered), ms, and the name of
-    the `model`. Status 499 is a caller who went before the whole question had come.
+    the `model`, which the header X-Model has too. Status 499 is a caller who went before the whole question had come.
     """
+    named = (b"x-model", quote(model).encode())
 
     async def logging_app(scope, receive, send):
         if scope["type"] != "http":
@@ -97,6 +99,7 @@ def logged(app, model, write):
         async def note(message):
             if message["type"] == "http.response.start":
                 noted["status"] = 499 if gone else message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), named]}
             # Not when the app returns: after its 504 MLflow computes on.
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 finish()

@@ -67,7 +67,7 @@ def test_a_line_of_the_log_for_each_request(server):
     ask(address, {"inputs": [secret, "5"]})
     ask(address, secret)
     requests.get(f"http://{address}/Zeppelin%0A%7B?site=secret", timeout=60)
-    requests.get(f"http://{address}/ping", timeout=60)
+    assert requests.get(f"http://{address}/ping", timeout=60).headers["X-Model"] == "onet-gwa/1"
     requests.post(f"http://{address}/invocations", secret, headers={"Content-Type": ""}, timeout=60)
     lines = entries(folder)[before:]
     assert [list(line) for line in lines] == [KEYS] * 6

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import ROOT, copy_project, make_command, serving
+from switch import restart
 from test_serving import ask as post_json
 
 import helpers
@@ -156,6 +157,18 @@ def test_a_switch_that_cannot_be(servers, switch):
         [line] = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
         assert done.returncode and line.startswith(f"make switch: {told}"), line
     assert [(folder / port / "pid").read_text() for port in servers[0]] == pids
+
+
+def test_a_server_that_does_not_come_back(servers, monkeypatch):
+    monkeypatch.setattr("switch.SECONDS", 1)
+    port = servers[0][0]
+    said = (
+        f"^make switch: port {port} serves onet-gwa/1, not onet-gwa/9, after 1 s; the next are as they were$"
+    )
+    with pytest.raises(SystemExit, match=said):
+        restart("true", port, "onet-gwa/9")
+    with pytest.raises(SystemExit, match="port 1 serves None, not onet-gwa/1"):
+        restart("true", 1, "onet-gwa/1")
 
 
 def test_what_nginx_keeps_from_the_server(proxy, servers):

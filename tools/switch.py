@@ -8,12 +8,12 @@ one answers. Exit status: 1, with one line, when that cannot be, or the champion
 """
 
 import http.client
-import json
 import os
 import shlex
 import subprocess
 import sys
 import time
+from urllib.parse import unquote
 
 from serve import need_champion
 
@@ -22,13 +22,12 @@ SECONDS = 180
 
 
 def serving(port):
-    """Return the name of the model that answers on a port of this machine, such as "onet-gwa/3"; None if none does."""
+    """Return the name of the model that is served on a port of this machine, such as "onet-gwa/3"; None if none is."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        body = json.dumps({"inputs": {"Task": ["Drive the snow tractor."]}})
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-        return json.load(connection.getresponse())["predictions"][0].get("model", "")
-    except (OSError, ValueError, KeyError, http.client.HTTPException):
+        connection.request("GET", "/ping")
+        return unquote(connection.getresponse().getheader("X-Model", "another server"))
+    except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
@@ -46,7 +45,7 @@ def restart(command, port, champion):
     while (served := serving(port)) != champion:
         if time.monotonic() > end:
             sys.exit(
-                f"{NAME}: port {port} does not answer with {champion} but {served}; the next ones are as they were"
+                f"{NAME}: port {port} serves {served}, not {champion}, after {SECONDS} s; the next are as they were"
             )
         time.sleep(0.5)
     print(f"{NAME}: port {port} serves {champion}", flush=True)

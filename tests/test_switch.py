@@ -68,9 +68,8 @@ def proxy(servers, tmp_path_factory):
         f"daemon off; user {getpass.getuser()}; pid {folder}/pid; error_log stderr; events {{}}\n"
         f"http {{ access_log off; {temporary}\n{site}}}"
     )
-    start = (
-        f"sed s/LISTEN/$1/ {folder}/template >{folder}/conf; PATH=/usr/sbin:$PATH exec nginx -c {folder}/conf"
-    )
+    conf = folder / "conf"
+    start = f"sed s/LISTEN/$1/ {folder}/template >{conf}; PATH=/usr/sbin:$PATH exec nginx -e stderr -c {conf}"
     with helpers.server("bash", "-c", start, "nginx", "{port}", ready="/ping") as address:
         yield address
 

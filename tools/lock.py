@@ -1,9 +1,10 @@
-"""Write the two lock files from the ranges in pyproject.toml, and name the first one's digest in conda.yaml.
+"""Write the three lock files from the ranges in pyproject.toml, and name the first one's digest in conda.yaml.
 
     python tools/lock.py
 
-requirements.txt is what the job and its readers get; requirements-dev.txt is the same and what developing
-needs. A version that a lock names already stays; to move one, delete its lines first.
+requirements.txt is what the job and its readers get; deploy/requirements.txt is what a team's tracking server
+gets; requirements-dev.txt is the first and what developing needs, the server included. A version that a lock
+names already stays; to move one, delete its lines first.
 """
 
 import hashlib
@@ -18,7 +19,6 @@ COMPILE = [
     UV,
     "pip",
     "compile",
-    "pyproject.toml",
     "--universal",
     "--python-version",
     "3.11",
@@ -26,7 +26,12 @@ COMPILE = [
 ]
 # With hashes, pip takes an extra that a package asks for only from a lock that names it.
 COMPILE += ["--no-strip-extras", "--no-annotate", "--custom-compile-command", "make lock", "--quiet"]
-DEV = ["--group", "dev", "--constraint", "requirements.txt"]
+PINNED = ["--constraint", "requirements.txt"]
+LOCKS = {
+    "requirements.txt": ["pyproject.toml"],
+    "deploy/requirements.txt": ["--group", "server", *PINNED],
+    "requirements-dev.txt": ["pyproject.toml", "--group", "dev", *PINNED],
+}
 DIGEST = re.compile(r"(# lock: sha256 )\w+")
 
 
@@ -44,7 +49,7 @@ def name_the_lock(environment, lock):
 
 
 def main():
-    for name, options in {"requirements.txt": [], "requirements-dev.txt": DEV}.items():
+    for name, options in LOCKS.items():
         done = subprocess.run([*COMPILE, *options, "--output-file", name], cwd=ROOT)
         if done.returncode:
             return done.returncode

@@ -10,6 +10,7 @@ FIRST := 01_data_preparation.ipynb
 
 .PHONY: help run serve promote rollback ui lab test test-fast lint notebooks mutate repeat bench canary audit lock clean
 .PHONY: help run serve switch ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
+.PHONY: help run serve ui server lab test test-fast lint notebooks mutate repeat bench canary lock clean
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -30,6 +31,9 @@ switch: .venv/ready  ## let the servers on PORTS serve the present champion, one
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py
+
+server: .venv/ready-server  ## start a tracking server with PostgreSQL and passwords on http://127.0.0.1:5000, or another PORT
+	@$(BIN)/python tools/server.py
 
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/$(FIRST)
@@ -72,6 +76,10 @@ clean:  ## remove the environment and all that was recorded
 
 .venv/ready: requirements.txt
 	@$(PYTHON) tools/environment.py
+	@touch $@
+
+.venv/ready-server: .venv/ready deploy/requirements.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r deploy/requirements.txt
 	@touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.txt

@@ -120,7 +120,7 @@ def finish(run_id, status, notebook):
 def main(argv=None):
     parameters, options = parse_arguments(argv)
     try:
-        run_id = helpers.open_run()
+        run_id = helpers.open_run(parameters["registered_model_name"])
     except (OSError, ValueError) as error:
         say(str(error))
         return 1

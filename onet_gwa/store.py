@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from onet_gwa import ROOT
+from onet_gwa.permissions import need_permission
 from onet_gwa.tables import first_line
 
 
@@ -59,11 +60,12 @@ def connect():
         try:
             if dialect == "sqlite":
                 _make_tables(uri, folder)
-            experiment = mlflow.get_experiment("0")
+                location = mlflow.get_experiment("0").artifact_location
+            mlflow.search_experiments(max_results=1)  # A server need not show experiment 0 to everybody.
         except (mlflow.MlflowException, SQLAlchemyError) as error:
             raise OSError(_plain(f"{uri}: {first_line(error)}; name a store that can be used")) from error
     if dialect == "sqlite":
-        _need_artifacts(experiment.artifact_location, folder)
+        _need_artifacts(location, folder)
     # Without this, a process takes another 1 to 2 s to end: Python looks several times through all objects.
     gc.freeze()
 
@@ -176,15 +178,13 @@ def _need_artifacts(location, folder):
     MLflow notes the absolute folder of an experiment's artifacts, and would go on writing there.
     """
     artifacts, place = Path(location).parent, Path(location).parent.parent
-    if (
-        location.startswith("/")
-        and os.path.lexists(artifacts)
-        and not os.access(artifacts, os.W_OK | os.X_OK)
-    ):
+    if not location.startswith("/"):
+        return
+    if os.path.lexists(artifacts) and not os.access(artifacts, os.W_OK | os.X_OK):
         raise OSError(
             f"MLFLOW_TRACKING_URI: no artifacts can be written in {artifacts}; mend it, or name a new store"
         )
-    if location.startswith("/") and place.resolve() != folder.resolve():
+    if place.resolve() != folder.resolve():
         if (folder / "mlruns").exists() or not place.exists():
             raise FileNotFoundError(
                 f"MLFLOW_TRACKING_URI: the store in {folder} was made in {place}, where MLflow still puts its "
@@ -196,7 +196,7 @@ def choose_experiment():
     """Return the name of the experiment: MLFLOW_EXPERIMENT_NAME, else "onet-gwa"; make it where it is absent.
 
     MLflow makes it, too, when a run begins, and fails where another process has just made it. Raises OSError
-    for a name that MLflow refuses.
+    for a name that MLflow refuses, and for one in which this user may not write.
     """
     import mlflow
 
@@ -205,16 +205,18 @@ def choose_experiment():
         create(mlflow.create_experiment, name)
     except mlflow.MlflowException as error:
         raise OSError(f"MLFLOW_EXPERIMENT_NAME: {first_line(error)}; name another experiment") from error
+    need_permission("experiment", name)
     return name
 
 
-def open_run():
+def open_run(registered_model_name):
     """Open a run for another process, which finds its id in MLFLOW_RUN_ID and resumes it; return the id.
 
     A run that is there already, as `mlflow run` has opened one, is taken. A new one is in the experiment of
-    MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. Raises OSError and ValueError as `connect` does.
+    MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. Raises what `connect` and `need_permission` do.
     """
     connect()
+    need_permission("registered_model", registered_model_name)
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 

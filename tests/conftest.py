@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import namedtuple
 from pathlib import Path
 
 import nbformat
@@ -26,6 +27,9 @@ PROJECT = (
     "data",
     "notebooks",
 )
+
+# A tracking server with PostgreSQL: where it is, who administers it, where its files and PostgreSQL's socket are.
+Team = namedtuple("Team", "address user password folder sockets")
 
 # mlflow and run_notebook are imported where they are used: a file that needs neither answers at once.
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
@@ -134,6 +138,31 @@ def serving(folder, **settings):
     return ["env", "PORT={port}", *(f"{k}={v}" for k, v in settings.items()), "bash", "-c", command]
 
 
+@pytest.fixture(scope="session")
+def team():
+    """A tracking server as `make server` starts it, on a free port: its address, and the administrator's password."""
+    import helpers
+    import server
+
+    for command in ("initdb", "psql"):
+        if not server.find(command):
+            pytest.skip(f"there is no {command}, which is PostgreSQL's")
+    # Another user, who runs PostgreSQL, cannot enter pytest's own folders.
+    with (
+        tempfile.TemporaryDirectory(prefix="onet-gwa-team-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        os.chmod(folder, 0o711)
+        password = server.password(folder)
+        with server.cluster(folder) as sockets:
+            command, env = server.mlflow(folder, sockets, "{port}")
+            for name, value in env.items():
+                patch.setenv(name, value)
+            with helpers.server(*command) as address:
+                patch.undo()
+                yield Team(f"http://{address}", "admin", password, folder, sockets)
+
+
 @pytest.fixture
 def connect(store, monkeypatch):
     """Return a function that connects to an address, and returns MLflow's; later tests have the old one again."""
@@ -166,7 +195,13 @@ def make_command(project, *arguments):
     shutil.copytree(ROOT / "tools", project / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     (project / ".venv").symlink_to(sys.prefix)
     # The environment is used as it is, be it older than the copy of its lock.
-    return ["make", "--no-print-directory", "--old-file=.venv/ready", *arguments]
+    return [
+        "make",
+        "--no-print-directory",
+        "--old-file=.venv/ready",
+        "--old-file=.venv/ready-server",
+        *arguments,
+    ]
 
 
 def runs(project):

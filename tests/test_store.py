@@ -118,7 +118,7 @@ def test_empty_variables_are_none(connect, store, monkeypatch):
 def test_a_run_that_is_not_there(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     with pytest.raises(OSError, match="^MLFLOW_RUN_ID: Run with id=0+ not found; unset it for a new run$"):
-        helpers.open_run()
+        helpers.open_run(helpers.MODEL_NAME)
 
 
 def test_warnings_that_would_be_errors(connect, store, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_run_in_the_experiment_of_an_id(store, monkeypatch):
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
     try:
-        assert mlflow.get_run(helpers.open_run()).info.experiment_id == "0"
+        assert mlflow.get_run(helpers.open_run(helpers.MODEL_NAME)).info.experiment_id == "0"
     finally:
         os.environ.pop("MLFLOW_RUN_ID", None)
 
@@ -141,7 +141,7 @@ def test_a_run_for_another_process(store, monkeypatch):
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     try:
-        run_id = helpers.open_run()
+        run_id = helpers.open_run(helpers.MODEL_NAME)
         assert os.environ["MLFLOW_RUN_ID"] == run_id and mlflow.active_run() is None
         run = mlflow.get_run(run_id)
         assert run.info.status == "RUNNING"

@@ -28,6 +28,9 @@ PROJECT = (
     "notebooks",
 )
 
+# Debian's nginx is there, which an ordinary user's PATH lacks.
+SBIN = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+
 # A tracking server with PostgreSQL: where it is, who administers it, where its files and PostgreSQL's socket are.
 Team = namedtuple("Team", "address user password folder sockets")
 

@@ -34,6 +34,8 @@ def test_the_server_on_a_desk(tmp_path, monkeypatch):
     with helpers.server(*command.split(), "--port", "{port}") as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
         helpers.connect()
+        # It has no users whose permissions could be asked for.
+        assert helpers.choose_experiment() == "onet-gwa"
         with mlflow.start_run() as run:
             mlflow.log_text("here", "note.txt")
         helpers.prepare_registration("onet-gwa", helpers.load_labels())

@@ -1,180 +1,159 @@
 """What a user of a tracking server may not do is said before anything is trained; people, and their permissions."""
 
+import io
 import os
+import re
 import secrets
 import subprocess
 import sys
 
 import mlflow
+import mlflow.server
+import people
 import pytest
-from conftest import ROOT, copy_project, make_command, shorten
+from conftest import copy_project, shorten
 
 import helpers
 
 pytestmark = pytest.mark.slow
+LABELS = helpers.load_labels()
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A copy of the project whose notebook registers a model without training one."""
-    folder = copy_project(tmp_path_factory.mktemp("permissions") / "project")
-    shorten(folder, *REGISTERS)
-    make_command(folder)
-    return folder
+def passwords(team):
+    return {team.user: team.password, "ada": secrets.token_hex(8), "bob": secrets.token_hex(8)}
 
 
-REGISTERS = [
-    "import sys; sys.path.insert(0, '..'); import helpers, mlflow; helpers.connect()",
-    "run = mlflow.start_run(); labels = helpers.load_labels(); helpers.prepare_registration('onet-gwa', labels)",
-    "mlflow.MlflowClient().create_model_version('onet-gwa', run.info.artifact_uri, run_id=run.info.run_id)",
-    "mlflow.end_run()",
-]
+@pytest.fixture
+def login(team, passwords, monkeypatch):
+    """Return a function that logs somebody in, as his variables do; the old store is the present one afterwards."""
+    before = mlflow.get_tracking_uri()
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", team.address)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
+
+    def login(name):
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", passwords[name])
+        helpers.connect()
+
+    yield login
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    mlflow.set_tracking_uri(before)
 
 
-@pytest.fixture(scope="module")
-def people(team, project):
-    """Two people whom the administrator added with the page's command: `people(name, *command)` runs one as `name`."""
-    passwords = {team.user: team.password, "ada": secrets.token_hex(8), "bob": secrets.token_hex(8)}
+@pytest.fixture
+def tell(monkeypatch, capsys):
+    """Return a function that runs people.py, and returns its lines, or the one line with which it refuses."""
 
-    def run(name, *command, given=None, **env):
-        env = {
-            **os.environ,
-            "MLFLOW_TRACKING_URI": team.address,
-            "MLFLOW_TRACKING_USERNAME": name,
-            "MLFLOW_TRACKING_PASSWORD": passwords[name],
-            **env,
-        }
-        return subprocess.run(command, cwd=project, env=env, input=given, capture_output=True, text=True)
+    def tell(*arguments, given=""):
+        monkeypatch.setattr(sys, "argv", ["people.py", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(given + "\n"))
+        try:
+            people.main()
+        except SystemExit as error:
+            return error.code
+        return capsys.readouterr().out.splitlines()
 
-    for name in ("ada", "bob"):
-        added = run(team.user, *PEOPLE, "add", name, given=passwords[name] + "\n")
-        assert (added.returncode, added.stdout) == (0, f"{name} may log in.\n"), added.stderr
-    return run
+    return tell
 
 
-PEOPLE = [sys.executable, "tools/people.py"]
-JOB = [sys.executable, "run_notebook.py"]
-RUN = [sys.executable, "tools/run.py"]
+def train(name):
+    """What the job asks of a server: a run, and a version of a registered model."""
+    run_id = helpers.open_run(name)
+    del os.environ["MLFLOW_RUN_ID"]
+    helpers.prepare_registration(name, LABELS)
+    client = mlflow.MlflowClient()
+    client.log_text(run_id, "model", "model.txt")
+    version = client.create_model_version(name, mlflow.get_run(run_id).info.artifact_uri, run_id).version
+    client.set_registered_model_alias(name, "champion", version)
+    client.set_terminated(run_id)
+    return version
 
 
-@pytest.fixture(scope="module")
-def trained(people):
-    """Ada's training."""
-    done = people("ada", *JOB)
+@pytest.fixture
+def trained(login, tell, passwords, team):
+    """Ada and Bob can log in, and Ada has trained, which Bob may see."""
+    login(team.user)
+    if "onet-gwa" not in [experiment.name for experiment in mlflow.search_experiments()]:
+        for name in ("ada", "bob"):
+            assert tell("add", name, given=passwords[name]) == [f"{name} may log in."]
+        login("ada")
+        train("onet-gwa")
+
+
+def test_a_colleague_is_refused_before_the_kernel_starts(trained, login):
+    """By both programs that open runs, in one line."""
+    login("bob")
+    for program, kind in (("run_notebook.py", "registered model"), ("tools/run.py", "experiment")):
+        done = subprocess.run([sys.executable, helpers.ROOT / program], capture_output=True, text=True)
+        [line] = done.stderr.splitlines()
+        assert done.returncode == 1 and done.stdout == ""
+        assert f"MLFLOW_TRACKING_USERNAME: bob has the permission READ for the {kind} 'onet-gwa'" in line
+        assert line.endswith("python tools/people.py let bob 'onet-gwa'; or name another")
+
+
+def test_another_registered_model_of_somebody_else(trained, login, monkeypatch):
+    """In an experiment of one's own, too; what is nobody's yet, anybody may make."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "bobs")
+    login("bob")
+    with pytest.raises(OSError, match="READ for the registered model 'onet-gwa', and needs EDIT"):
+        helpers.open_run("onet-gwa")
+    assert train("bobs") == "1"
+
+
+def test_nobody_but_the_owner_lets_people_in(trained, login, tell):
+    login("bob")
+    assert tell("let", "bob", "onet-gwa").startswith("people.py: Permission denied")
+
+
+def test_what_the_owner_types(trained, login, tell, tmp_path, monkeypatch):
+    """It is in the refusal; then the job runs, and its model is a version of the colleague's."""
+    login("bob")
+    with pytest.raises(OSError) as refused:
+        helpers.open_run("onet-gwa")
+    [command] = re.findall(r"types: python tools/people.py (let bob) 'onet-gwa'", str(refused.value))
+    login("ada")
+    assert tell(*command.split(), "onet-gwa") == [
+        "bob may write in the experiment onet-gwa.",
+        "bob may write in the registered model onet-gwa.",
+    ]
+    login("bob")
+    assert train("onet-gwa") == "2"
+    project = copy_project(tmp_path / "project")
+    shorten(project)
+    command = ["mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "onet-gwa"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_colleague_is_refused_before_the_kernel_starts_and_then_let_in(team, people, trained):
-    """All of it by what is printed: Bob tells Ada what to type, she types it, and his training works."""
-    for command, name in ((JOB, "run_notebook.py"), (RUN, "make run")):
-        refused = people("bob", *command)
-        [line] = refused.stderr.splitlines()
-        assert refused.returncode == 1 and line.startswith(
-            f"{name}: MLFLOW_TRACKING_USERNAME: bob has the permission READ for the "
-        )
-    told = line.partition("its owner types: ")[2].partition(";")[0]
-    assert told == "python tools/people.py let bob 'onet-gwa'"
-    # Nobody but the owner or an administrator can.
-    [said] = people("bob", *PEOPLE, "let", "bob", "onet-gwa").stderr.splitlines()
-    assert said.startswith("people.py: Permission denied")
-    given = people("ada", "sh", "-c", told)
-    assert given.stdout.splitlines() == [
-        "bob may write in the experiment onet-gwa.",
-        "bob may write in the registered model onet-gwa.",
-    ], given.stderr
-    for command in (JOB, RUN):
-        done = people("bob", *command)
-        assert done.returncode == 0, done.stderr
+def test_a_user_who_may_see_nothing(trained, login, team, passwords):
+    """Not even experiment 0: connecting is not refused."""
+    login(team.user)
+    client = mlflow.server.get_app_client("basic-auth", tracking_uri=team.address)
+    passwords["eve"] = secrets.token_hex(8)
+    client.create_user("eve", passwords["eve"])
+    for name in ("Default", "onet-gwa"):
+        identifier = mlflow.get_experiment_by_name(name).experiment_id
+        client.grant_user_permission("eve", "experiment", identifier, "DENY")
+    client.grant_user_permission("eve", "registered_model", "onet-gwa", "DENY")
+    login("eve")
+    with pytest.raises(OSError, match="eve has the permission NO_PERMISSIONS for the experiment 'onet-gwa'"):
+        helpers.open_run("onet-gwa")
 
 
-def test_another_registered_model_of_somebody_else(people, trained):
-    """In an experiment of one's own, too."""
-    mine = {"MLFLOW_EXPERIMENT_NAME": "bobs"}
-    code = "import helpers, mlflow; helpers.connect(); mlflow.MlflowClient().create_registered_model('adas')"
-    assert people("ada", sys.executable, "-c", code).returncode == 0
-    refused = people("bob", *JOB, "--registered_model_name", "adas", **mine)
-    [line] = refused.stderr.splitlines()
-    assert "bob has the permission READ for the registered model 'adas', and needs EDIT" in line
-    # What is nobody's yet, he may make.
-    assert people("bob", *JOB, "--registered_model_name", "bobs", **mine).returncode == 0
+def test_people_refuses_in_one_line(trained, login, team, tell):
+    login(team.user)
+    assert tell("add", "cy", given="short") == "people.py: Password must be at least 12 characters."
+    assert tell("add", "ada", given="x" * 12).startswith("people.py: User (username=ada) already exists")
+    assert tell("let", "ada", "else").startswith("people.py: you see no experiment and no registered model")
+    assert "cy" in tell("let", "cy", "Default")
 
 
-def test_a_user_who_may_see_nothing(team, people, trained):
-    """Of experiments, experiment 0 included; and connecting is not refused."""
-    code = "import helpers, mlflow; helpers.connect(); print(len(mlflow.search_experiments()))"
-    client = administrator(team)
-    client("2.0/mlflow/users/create", username="eve", password=team.password)
-    for experiment in ("0", "onet-gwa"):
-        identifier = experiment if experiment == "0" else of_name(team, experiment)
-        fields = {"resource_type": "experiment", "resource_id": identifier, "permission": "NO_PERMISSIONS"}
-        client("3.0/mlflow/users/permissions/grant", username="eve", **fields)
-    as_eve = {"MLFLOW_TRACKING_USERNAME": "eve"}
-    seen = people(team.user, sys.executable, "-c", code, **as_eve)
-    assert seen.returncode == 0, seen.stderr
-    [line] = people(team.user, *JOB, **as_eve).stderr.splitlines()
-    assert "eve has the permission NO_PERMISSIONS for the experiment 'onet-gwa', and needs EDIT" in line
-
-
-def administrator(team):
-    """A function that posts to the server as the administrator."""
-    import requests
-
-    def post(path, **fields):
-        auth = (team.user, team.password)
-        requests.post(f"{team.address}/api/{path}", json=fields, auth=auth, timeout=60).raise_for_status()
-
-    return post
-
-
-def of_name(team, experiment):
-    import requests
-
-    answer = requests.get(
-        f"{team.address}/api/2.0/mlflow/experiments/get-by-name",
-        params={"experiment_name": experiment},
-        auth=(team.user, team.password),
-        timeout=60,
-    )
-    return answer.json()["experiment"]["experiment_id"]
-
-
-@pytest.mark.parametrize(
-    "command, given, said",
-    [
-        (["add", "cy"], "short\n", "Password must be at least 12 characters."),
-        (["add", "ada"], "long enough for it\n", "User (username=ada) already exists"),
-        (["let", "bob", "else"], None, "you see no experiment and no registered model 'else'; name one"),
-        (["let", "cy", "Default"], None, "cy"),
-    ],
-    ids=str,
-)
-def test_people_refuses_in_one_line(team, people, command, given, said):
-    done = people(team.user, *PEOPLE, *command, given=given)
-    [line] = done.stderr.splitlines()
-    assert done.returncode == 1 and line.startswith("people.py: ") and said in line
-
-
-def test_a_wrong_password(team, people):
-    done = people("bob", *JOB, MLFLOW_TRACKING_PASSWORD="wrong")
-    [line] = done.stderr.splitlines()
-    assert done.returncode == 1 and line.startswith("run_notebook.py: MLFLOW_TRACKING_URI: http://")
-    assert "authenticated" in line
-
-
-def test_a_store_without_users(store):
-    """Neither SQLite nor a plain server has anybody to ask about."""
-    helpers.need_permission("experiment", "onet-gwa")
-    assert mlflow.get_tracking_uri().startswith("sqlite:")
-    with helpers.server("mlflow", "server", "--workers", "1", "--port", "{port}", *at(store)) as address:
-        code = f"import helpers; helpers.connect(); helpers.need_permission('experiment', '{helpers.MODEL_NAME}')"
-        env = {**os.environ, "MLFLOW_TRACKING_URI": f"http://{address}"}
-        subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True)
-
-
-def at(folder):
-    return (
-        "--backend-store-uri",
-        f"sqlite:///{folder}/server.db",
-        "--artifacts-destination",
-        f"{folder}/server",
-    )
+def test_a_wrong_password(trained, login, passwords):
+    passwords["ada"], right = "wrong", passwords["ada"]
+    with pytest.raises(OSError, match="^MLFLOW_TRACKING_URI: http://.*not authenticated"):
+        login("ada")
+    passwords["ada"] = right
+    login("ada")

@@ -158,6 +158,7 @@ def team():
         os.chmod(folder, 0o711)
         password = server.password(folder)
         with server.cluster(folder) as sockets:
+            server.make_databases(sockets)
             command, env = server.mlflow(folder, sockets, "{port}")
             for name, value in env.items():
                 patch.setenv(name, value)

@@ -95,7 +95,7 @@ def give(path):
 def cluster(folder):
     """Run a private PostgreSQL while the context lasts, with its files in `folder`; yield its socket's folder.
 
-    It has the databases `mlflow` and `mlflow_auth`. Exits with one line where it cannot run.
+    Exits with one line where it cannot run.
     """
     data = Path(folder, "postgres")
     if not data.exists():
@@ -113,12 +113,16 @@ def cluster(folder):
         try:
             if postgres("pg_ctl", *started).returncode:
                 refuse(f"PostgreSQL did not start; {log} says why")
-            for name in ("mlflow", "mlflow_auth"):
-                if postgres("psql", "--command", "", name, PGHOST=sockets).returncode:
-                    postgres("createdb", name, PGHOST=sockets).check_returncode()
             yield sockets
         finally:
             postgres("pg_ctl", "stop", "--pgdata", str(data), "--mode", "fast", "--wait")
+
+
+def make_databases(sockets):
+    """Make the databases for MLflow and for the people who log in, where they are not there."""
+    for name in ("mlflow", "mlflow_auth"):
+        if postgres("psql", "--command", "", name, PGHOST=sockets).returncode:
+            postgres("createdb", name, PGHOST=sockets).check_returncode()
 
 
 def password(folder):
@@ -155,6 +159,7 @@ def serve(port):
     print(f"  export MLFLOW_TRACKING_URI=http://127.0.0.1:{port} MLFLOW_TRACKING_USERNAME=admin")
     print(f'  export MLFLOW_TRACKING_PASSWORD="$(cat {shlex.quote(str(FOLDER / "password"))})"', flush=True)
     with cluster(FOLDER) as sockets:
+        make_databases(sockets)
         (name, *arguments), env = mlflow(FOLDER, sockets, port)
         command = [str(Path(sys.executable).with_name(name)), *arguments]
         # A session of its own: its workers end with it, whoever gets the signal.

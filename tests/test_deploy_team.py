@@ -1,0 +1,230 @@
+"""What docs/team-server.md and docs/operations.md have an operator type, run on a real PostgreSQL and MLflow.
+
+Folders are others, and what only a machine with systemd has is left out; all else is the pages' own commands.
+"""
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import mlflow.server
+import pytest
+from conftest import ROOT, copy_project, shorten
+
+import helpers
+import server
+
+pytestmark = pytest.mark.slow
+PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("team-server", "operations")}
+# `sudo -u USER` is us, since the databases of a test are ours; the others are of a machine that is set up for good.
+STANDINS = """
+sudo() { shift 2; "$@"; }
+for left_out in apt useradd systemctl git make; do eval "$left_out() { :; }"; done
+install() { for folder; do case $folder in /*) mkdir -p "$folder";; esac; done; }
+"""
+
+
+def commands(page, heading):
+    """The console blocks under a heading of a page."""
+    [section] = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", PAGES[page], re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+
+
+class Machine:
+    """A team's machine in a folder: what is below /etc and /var on a real one, and PostgreSQL's socket."""
+
+    def __init__(self, folder, sockets):
+        self.folder, self.sockets, self.project, self.address = folder, sockets, ROOT, "127.0.0.1:5000"
+        for name in ("etc/nginx/conf.d", "etc/systemd/system", "var/lib/onet-gwa", "var/backups/onet-gwa"):
+            (folder / name).mkdir(parents=True)
+
+    def place(self, text):
+        """A text with this machine's folders; the project itself is the one that is tested."""
+        text = text.replace("/var/run/postgresql", self.sockets).replace("127.0.0.1:5000", self.address)
+        text = re.sub(r"(/opt/onet-gwa/)?\.venv/", f"{sys.prefix}/", text).replace(
+            "/opt/onet-gwa", str(self.project)
+        )
+        return re.sub(r"(?<![\w.])/(etc|var)/", rf"{self.folder}/\1/", text)
+
+    def type(self, text, **env):
+        """Type commands in the project's folder, as root on a real machine; return what they printed."""
+        env = {**os.environ, "PGHOST": self.sockets, **env}
+        done = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", STANDINS + self.place(text)],
+            cwd=self.project,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def unit(self, name):
+        """The command of a unit and its environment, without those of the files that it names."""
+        text = self.place((ROOT / "deploy" / "systemd" / name).read_text()).replace("\\\n", "")
+        env = dict(
+            pair.split("=", 1)
+            for line in re.findall("^Environment=(.*)", text, re.M)
+            for pair in line.split()
+        )
+        for path in re.findall("^EnvironmentFile=(.*)", text, re.M):
+            env |= dict(line.split("=", 1) for line in Path(path).read_text().splitlines())
+        [command] = re.findall("^ExecStart=(.*)", text, re.M)
+        return shlex.split(command), env
+
+
+@pytest.fixture(scope="module")
+def old(team):
+    """What the first server holds, as its administrator sees it; two versions, two aliases, and Ada."""
+    with pytest.MonkeyPatch.context() as patch:
+        login(patch, team.address, team.user, team.password)
+        helpers.choose_experiment()
+        client = mlflow.MlflowClient()
+        helpers.prepare_registration("kept", helpers.load_labels())
+        for number in (1, 2):
+            with mlflow.start_run(run_name=f"run {number}") as run:
+                mlflow.log_param("C", number)
+                mlflow.log_metric("f1_micro", number / 10)
+                mlflow.log_text(f"model {number}", "model/model.txt")
+            source = f"{run.info.artifact_uri}/model"
+            client.create_model_version("kept", source, run.info.run_id, tags={"decision": f"{number}"})
+        for alias, version in (("champion", "2"), ("previous", "1")):
+            client.set_registered_model_alias("kept", alias, version)
+        mlflow.server.get_app_client("basic-auth", tracking_uri=team.address).create_user(
+            "ann", "ann's password"
+        )
+        yield contents()
+
+
+def login(patch, address, user, password):
+    for name, value in {"URI": address, "USERNAME": user, "PASSWORD": password}.items():
+        patch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    patch.setenv("MLFLOW_EXPERIMENT_NAME", "onet-gwa")
+    helpers.connect()
+
+
+def contents():
+    """Every run, file, version and alias of the present server."""
+    client = mlflow.MlflowClient()
+    runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    models = client.search_registered_models()
+    found = {
+        run.info.run_id: (run.info.status, run.data.params, run.data.metrics, files(run)) for run in runs
+    }
+    found |= {model.name: (model.aliases, model.tags) for model in models}
+    versions = client.search_model_versions()
+    return found | {(v.name, v.version): (v.run_id, v.source, v.tags, v.status) for v in versions}
+
+
+def files(run):
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id))
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def new(team, old, tmp_path_factory):
+    """A new machine on which the page's commands restored a backup of the first server, and upgraded it."""
+    folder = Path(team.folder, "new")
+    folder.mkdir()
+    os.chmod(folder, 0o711)
+    # As on the first machine, by its nightly unit; but for the folders, which its server has elsewhere.
+    machine = Machine(folder, team.sockets)
+    (folder / "var/lib/onet-gwa/artifacts").symlink_to(Path(team.folder, "artifacts"))
+    command, where = machine.unit("onet-gwa-backup.service")
+    subprocess.run(command, env={**os.environ, **where}, check=True)
+    (folder / "var/lib/onet-gwa/artifacts").unlink()
+    with server.cluster(folder) as machine.sockets:
+        _, databases, secrets, certificate, start = commands("team-server", "The team's machine")
+        for block in (databases, secrets, certificate, start, *commands("team-server", "Restore")):
+            machine.type(block)
+        [upgrade] = commands("team-server", "Upgrade")
+        machine.type(upgrade)
+        command, env = machine.unit("onet-gwa-mlflow.service")
+        command[command.index("5000")] = "{port}"
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in env.items():
+                # The port is known when the server runs.
+                patch.setenv(name, value.replace(":5000", ":*"))
+            with helpers.server(*command) as machine.address:
+                patch.undo()
+                yield machine
+
+
+def test_all_is_there_after_a_restore(team, old, new, monkeypatch):
+    login(monkeypatch, f"http://{new.address}", team.user, team.password)
+    assert contents() == old
+    assert len(old) >= 2 + 1 + 2 and old["kept"][0] == {"champion": "2", "previous": "1"}
+    # It goes on from there.
+    assert (
+        mlflow.MlflowClient().create_model_version("kept", old["kept", "1"][1], old["kept", "1"][0]).version
+        == "3"
+    )
+
+
+def test_people_log_in_with_the_passwords_they_had(team, new, monkeypatch):
+    """The administrator too: the password in server.env is for the first start."""
+    login(monkeypatch, f"http://{new.address}", "ann", "ann's password")
+    password = dict(
+        line.split("=", 1) for line in (new.folder / "etc/onet-gwa/server.env").read_text().splitlines()
+    )
+    with pytest.raises(OSError, match="not authenticated"):
+        login(monkeypatch, f"http://{new.address}", "admin", password["MLFLOW_AUTH_ADMIN_PASSWORD"])
+    login(monkeypatch, f"http://{new.address}", team.user, team.password)
+
+
+@pytest.fixture
+def nightly(team, new, tmp_path):
+    """The nightly job's user and file, by the page's commands, and a project whose notebook trains nothing."""
+    path = new.folder / "etc/onet-gwa/server.env"
+    path.write_text(re.sub("(PASSWORD=).*", rf"\g<1>{team.password}", path.read_text()))
+    if not (new.folder / "etc/onet-gwa/job.env").exists():
+        for block in commands("operations", "Nightly retraining"):
+            assert "PASSWORD" not in new.type(block)
+    shutil.copy(ROOT / "data/tasks.csv", new.folder / "var/lib/onet-gwa/statements.csv")
+    new.project = copy_project(tmp_path / "project")
+    shorten(new.project)
+    yield new
+    new.project = ROOT
+
+
+def test_the_nightly_job_by_its_unit_and_by_cron(nightly):
+    """With the variables that each gives it, and no others."""
+    command, env = nightly.unit("onet-gwa-train.service")
+    command = [word.replace("${DATA}", env["DATA"]) for word in command]
+    [line] = re.findall(r"^```cron\n30 2 \* \* \* onet-gwa (.*)\n```", PAGES["operations"], re.MULTILINE)
+    bare = {"HOME": str(nightly.folder), "LOGNAME": "onet-gwa", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+    (nightly.folder / "var/cache/onet-gwa").mkdir(parents=True)
+    for words, variables in ((command, env), (["/bin/sh", "-c", nightly.place(line)], bare)):
+        done = subprocess.run(words, cwd=nightly.project, env=variables, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert env["MLFLOW_TRACKING_PASSWORD"] not in done.stdout + done.stderr
+
+
+def test_secrets_are_for_their_owner_only(nightly):
+    files = [path for path in (nightly.folder / "etc/onet-gwa").rglob("*") if path.suffix in (".env", ".key")]
+    assert len(files) == 3
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
+
+
+def test_what_to_watch(nightly):
+    """The commands that ask no scoring server; a stale backup is told, and a month later it goes."""
+    [block] = commands("operations", "What to watch")
+    asked = [line for line in block.splitlines() if "500" not in line or ":5000" in line]
+    assert len(asked) == len(block.splitlines()) - 3
+    for line in asked:
+        nightly.type(line)
+    [backup] = (nightly.folder / "var/backups/onet-gwa").iterdir()
+    os.utime(backup, (0, 0))
+    with pytest.raises(AssertionError):
+        nightly.type(asked[-1])
+    [remove] = commands("operations", "Retention")
+    nightly.type(remove)
+    assert list(backup.parent.iterdir()) == []

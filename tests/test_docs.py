@@ -1,8 +1,6 @@
 """The how-to pages: their commands run, or at least their options are there."""
 
-import configparser
 import re
-import subprocess
 
 import mlflow
 import pytest
@@ -22,13 +20,14 @@ def blocks(page, language):
 def test_links(path):
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
-    assert f"docs/{path.name}" in (ROOT / "README.md").read_text()
+    others = "".join(page.read_text() for page in PAGES if page != path)
+    assert f"docs/{path.name}" in (ROOT / "README.md").read_text() or f"]({path.name}" in others
 
 
 @pytest.mark.slow
 def test_the_server_on_a_desk(tmp_path, monkeypatch):
-    """The page's first command, but for the port, and a client that only knows the server's address."""
-    [command] = blocks(TEAM, "console")[0].splitlines()
+    """The page's command, but for the port, and a client that only knows the server's address."""
+    [command] = [block.strip() for block in blocks(TEAM, "console") if block.startswith("mlflow server")]
     (tmp_path / "server").mkdir()
     monkeypatch.chdir(tmp_path / "server")
     with helpers.server(*command.split(), "--port", "{port}") as address:
@@ -45,26 +44,13 @@ def test_the_server_on_a_desk(tmp_path, monkeypatch):
     assert list((tmp_path / "server" / "artifacts").rglob("note.txt"))
 
 
-@pytest.mark.slow
-def test_the_options_are_there():
-    told = subprocess.run(["mlflow", "server", "--help"], capture_output=True, text=True, check=True).stdout
-    used = {
-        option
-        for block in blocks(TEAM, "console")
-        for command in re.findall(r"mlflow server(?:.*\\\n)*.*", block)
-        for option in re.findall(r"--[a-z-]+", command)
-    }
-    assert "--allowed-hosts" in used and "--app-name" in used
-    assert [option for option in used if f"{option} " not in told] == []
-
-
-def test_the_ini_has_what_mlflow_asks_for():
-    [text] = blocks(TEAM, "ini")
-    ini, theirs = configparser.ConfigParser(), configparser.ConfigParser()
-    ini.read_string(text)
-    theirs.read(f"{mlflow.__path__[0]}/server/auth/basic_auth.ini")
-    needed = {"default_permission", "database_uri", "admin_username", "authorization_function"}
-    assert needed <= set(ini["mlflow"]) and needed <= set(theirs["mlflow"])
-    for key in ("admin_username", "authorization_function"):
-        assert ini["mlflow"][key] == theirs["mlflow"][key]
-    assert "password" not in text
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_into_pages(path):
+    """A link to a heading leads to one."""
+    for name, anchor in re.findall(r"\]\(([\w-]+\.md)?#([^)]+)\)", path.read_text()):
+        text = (path.parent / (name or path.name)).read_text()
+        headings = {
+            re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-")
+            for line in re.findall("^#+ (.*)", text, re.M)
+        }
+        assert anchor in headings, anchor

@@ -199,7 +199,7 @@ def test_a_client_of_the_tracking_server(admin, proxy, folder, tmp_path):
         helpers.connect()
         large = tmp_path / "large.bin"
         large.write_bytes(b"0123456789" * 3 * 2**20)
-        with mlflow.start_run(experiment_id=mlflow.set_experiment("nginx").experiment_id) as run:
+        with mlflow.start_run(experiment_id=mlflow.create_experiment("through nginx")) as run:
             mlflow.log_artifact(str(large))
         found = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/large.bin")
         assert open(found, "rb").read() == large.read_bytes()

@@ -25,6 +25,7 @@ def place():
         pytest.skip("there is no initdb or psql, which are PostgreSQL's")
     with tempfile.TemporaryDirectory(prefix="onet-gwa-make-") as folder:
         os.chmod(folder, 0o711)
+        Path(folder, "tmp").mkdir(mode=0o711)
         project = copy_project(Path(folder, "project"))
         shutil.copytree(ROOT / "deploy", project / "deploy")
         make_command(project)
@@ -80,7 +81,6 @@ def alive(project):
 
 @pytest.mark.slow
 def test_it_starts_it_ends_and_it_goes_on(place):
-    before = set(os.listdir(tempfile.gettempdir()))
     with make_server(place, port := free_port()) as (process, said):
         said.seek(0)
         text = said.read()
@@ -102,7 +102,7 @@ def test_it_starts_it_ends_and_it_goes_on(place):
         )
         check_listeners(place, port)
         check_a_second(place)
-    check_what_is_left(place, before, password)
+    check_what_is_left(place, password)
     with make_server(place, port := free_port()):
         path = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name=kept"
         assert requests.get(path, auth=("admin", password), timeout=60).status_code == 200
@@ -126,11 +126,10 @@ def check_a_second(place):
         assert f"make server: PostgreSQL runs already in {place}/server/postgres; end the other" in text
 
 
-def check_what_is_left(place, before, password):
+def check_what_is_left(place, password):
     """No process, no temporary file; the password is in its own file, which only its owner reads, and in no other."""
     assert alive(place) == []
-    left = set(os.listdir(tempfile.gettempdir())) - before
-    assert [name for name in left if name.startswith("onet-gwa-server-")] == []
+    assert os.listdir(place.parent / "tmp") == []
     holding = [path for path in place.rglob("*") if path.is_file() and password.encode() in path.read_bytes()]
     assert holding == [place / "server" / "password"]
     assert (place / "server" / "password").stat().st_mode & 0o777 == 0o600

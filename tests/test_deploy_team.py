@@ -186,8 +186,11 @@ def nightly(team, new, tmp_path):
     path = new.folder / "etc/onet-gwa/server.env"
     path.write_text(re.sub("(PASSWORD=).*", rf"\g<1>{team.password}", path.read_text()))
     if not (new.folder / "etc/onet-gwa/job.env").exists():
-        for block in commands("operations", "Nightly retraining"):
-            assert "PASSWORD" not in new.type(block)
+        *blocks, let = commands("operations", "Nightly retraining")
+        for block in blocks:
+            new.type(block)
+        names = {"URI": f"http://{new.address}", "USERNAME": team.user, "PASSWORD": team.password}
+        new.type(let, **{f"MLFLOW_TRACKING_{name}": value for name, value in names.items()})
     shutil.copy(ROOT / "data/tasks.csv", new.folder / "var/lib/onet-gwa/statements.csv")
     new.project = copy_project(tmp_path / "project")
     shorten(new.project)

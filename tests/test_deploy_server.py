@@ -137,6 +137,23 @@ def check_what_is_left(place, password):
     assert ignored.returncode == 0
 
 
+@pytest.mark.slow
+def test_a_server_that_was_killed(place):
+    """MLflow ends with it; PostgreSQL does not, and the next one says so, and what ends it."""
+    with make_server(place, free_port()) as (process, _):
+        listed = subprocess.run(
+            ["ps", "-eo", "ppid=,pid="], capture_output=True, text=True, check=True
+        ).stdout
+        [program] = [pid for parent, pid in map(str.split, listed.splitlines()) if parent == str(process.pid)]
+        os.kill(int(program), signal.SIGKILL)
+        wait(lambda: process.poll() is not None and all("postgres -D" in line for line in alive(place)))
+    with make_server(place, free_port()) as (process, said):
+        said.seek(0)
+        [kill] = re.findall("PostgreSQL runs already.* type: (.*)", said.read())
+    subprocess.run(["bash", "-c", kill], check=True)
+    wait(lambda: alive(place) == [])
+
+
 def refusal(monkeypatch, **changed):
     """The one line with which the program refuses."""
     for name, value in changed.items():

@@ -16,7 +16,6 @@ import pwd
 import secrets
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -36,7 +35,7 @@ def refuse(reason):
 def settings():
     """Return this process's environment without what would lead MLflow and PostgreSQL elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    return kept | {"MLFLOW_DISABLE_TELEMETRY": "true", "LC_ALL": "C"}
+    return kept | {"MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def find(command):
@@ -102,7 +101,8 @@ def cluster(folder):
         make_cluster(data)
     if postgres("pg_ctl", "status", "--pgdata", str(data)).returncode == 0:
         refuse(
-            f"PostgreSQL runs already in {data}; end the other make server, or type: pg_ctl stop -D {data}"
+            f"PostgreSQL runs already in {data}; end the other make server, or, where there is none, type: "
+            f"kill -INT $(head -n 1 {data}/postmaster.pid)"
         )
     # In the project, the path of the socket may be longer than a socket's can be.
     with tempfile.TemporaryDirectory(prefix="onet-gwa-server-", ignore_cleanup_errors=True) as sockets:
@@ -153,6 +153,8 @@ def mlflow(folder, sockets, port):
 
 def serve(port):
     """Run both servers until a signal comes; return the status of MLflow's."""
+    from onet_gwa.servers import _LEASH, _end
+
     print(
         f"make server: starting on {FOLDER}; Ctrl-C ends it. When it says that Uvicorn is running, type elsewhere:"
     )
@@ -161,23 +163,14 @@ def serve(port):
     with cluster(FOLDER) as sockets:
         make_databases(sockets)
         (name, *arguments), env = mlflow(FOLDER, sockets, port)
-        command = [str(Path(sys.executable).with_name(name)), *arguments]
-        # A session of its own: its workers end with it, whoever gets the signal.
-        process = subprocess.Popen(command, env=settings() | env, start_new_session=True)
+        # On a leash, MLflow and its workers end with us, whoever gets the signal.
+        command = [sys.executable, "-c", _LEASH, str(Path(sys.executable).with_name(name)), *arguments]
+        options = {"stdin": subprocess.PIPE, "env": settings() | env, "start_new_session": True}
+        process = subprocess.Popen(command, **options)
         try:
             return process.wait()
         finally:
-            end(process)
-
-
-def end(process):
-    """End a process and all of its session."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+            _end(process)
 
 
 def main():

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import namedtuple
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbval.plugin import IPyNbCell
+from team_server import team  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "onet"
@@ -27,12 +27,6 @@ PROJECT = (
     "data",
     "notebooks",
 )
-
-# Debian's nginx is there, which an ordinary user's PATH lacks.
-SBIN = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-
-# A tracking server with PostgreSQL: where it is, who administers it, where its files and PostgreSQL's socket are.
-Team = namedtuple("Team", "address user password folder sockets")
 
 # mlflow and run_notebook are imported where they are used: a file that needs neither answers at once.
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
@@ -139,32 +133,6 @@ def serving(folder, **settings):
     """A command for `helpers.server`: tools/serve.py, which writes what it says into out and err in a folder."""
     command = f"exec '{sys.executable}' '{ROOT}/tools/serve.py' >>'{folder}/out' 2>>'{folder}/err'"
     return ["env", "PORT={port}", *(f"{k}={v}" for k, v in settings.items()), "bash", "-c", command]
-
-
-@pytest.fixture(scope="session")
-def team():
-    """A tracking server as `make server` starts it, on a free port: its address, and the administrator's password."""
-    import helpers
-    import server
-
-    for command in ("initdb", "psql"):
-        if not server.find(command):
-            pytest.skip(f"there is no {command}, which is PostgreSQL's")
-    # Another user, who runs PostgreSQL, cannot enter pytest's own folders.
-    with (
-        tempfile.TemporaryDirectory(prefix="onet-gwa-team-") as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        os.chmod(folder, 0o711)
-        password = server.password(folder)
-        with server.cluster(folder) as sockets:
-            server.make_databases(sockets)
-            command, env = server.mlflow(folder, sockets, "{port}")
-            for name, value in env.items():
-                patch.setenv(name, value)
-            with helpers.server(*command) as address:
-                patch.undo()
-                yield Team(f"http://{address}", "admin", password, folder, sockets)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import sys
 import mlflow
 import pytest
 import requests
-from conftest import ROOT, SBIN, wait
+from conftest import ROOT, wait
+from team_server import SBIN, need
 
 import helpers
 
@@ -24,7 +25,8 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def admin(team):
-    """The environment of the administrator, for this process too."""
+    """This process as the administrator."""
+    need("nginx", "openssl")
     before = mlflow.get_tracking_uri()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", team.address)
@@ -71,8 +73,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def proxy(team, scoring, folder):
     """The addresses of nginx before the tracking server and before the scoring servers, of which one is down."""
-    if not shutil.which("nginx", path=SBIN):
-        pytest.skip("there is no nginx")
     with socket.socket() as other, socket.socket() as down:
         for listener in (other, down):
             listener.bind(("127.0.0.1", 0))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import ROOT, copy_project, make_command, wait
+from team_server import need
 
 import server
 
@@ -21,8 +22,7 @@ import server
 @pytest.fixture(scope="module")
 def place():
     """A copy of the project in a folder that another user can enter, who runs PostgreSQL where we are root."""
-    if not (server.find("initdb") and server.find("psql")):
-        pytest.skip("there is no initdb or psql, which are PostgreSQL's")
+    need("initdb", "pg_ctl", "psql", "createdb", "ps")
     with tempfile.TemporaryDirectory(prefix="onet-gwa-make-") as folder:
         os.chmod(folder, 0o711)
         Path(folder, "tmp").mkdir(mode=0o711)

@@ -16,6 +16,7 @@ import mlflow
 import mlflow.server
 import pytest
 from conftest import ROOT, copy_project, shorten
+from team_server import need
 
 import helpers
 import server
@@ -82,7 +83,8 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def old(team):
-    """What the first server holds, as its administrator sees it; two versions, two aliases, and Ada."""
+    """What the first server holds, as its administrator sees it: two versions, two aliases, and Ann."""
+    need("openssl", "pg_dump", "pg_restore")
     with pytest.MonkeyPatch.context() as patch:
         login(patch, team.address, team.user, team.password)
         helpers.choose_experiment()

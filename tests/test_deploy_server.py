@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import ROOT, copy_project, make_command, wait
-from team_server import need
+from team_server import need, need_server
 
 import server
 
@@ -22,7 +22,8 @@ import server
 @pytest.fixture(scope="module")
 def place():
     """A copy of the project in a folder that another user can enter, who runs PostgreSQL where we are root."""
-    need("initdb", "pg_ctl", "psql", "createdb", "ps")
+    need_server()
+    need("ps")
     with tempfile.TemporaryDirectory(prefix="onet-gwa-make-") as folder:
         os.chmod(folder, 0o711)
         Path(folder, "tmp").mkdir(mode=0o711)

@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
     """Begin with the files that take longest; skip the notebooks whose shell commands are absent."""
     # A file runs in one process; one that took minutes and came last would have the others wait.
     longest = {"test_environments.py", "test_run.py", "test_serving.py", "test_surroundings.py"}
-    longest |= {"test_app.py", "test_switch.py"}
+    longest |= {"test_app.py", "test_switch.py", "test_deploy_nginx.py", "test_deploy_team.py"}
     items.sort(key=lambda item: item.path.name not in longest)
     needs = {"03_project_execution.ipynb": ["bash", "git"], "04_model_serving.ipynb": ["bash", "curl"]}
     for item in items:

@@ -15,11 +15,12 @@ from pathlib import Path
 import mlflow
 import mlflow.server
 import pytest
+import requests
+import server
 from conftest import ROOT, copy_project, shorten
 from team_server import need
 
 import helpers
-import server
 
 pytestmark = pytest.mark.slow
 PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("team-server", "operations")}
@@ -180,6 +181,14 @@ def test_people_log_in_with_the_passwords_they_had(team, new, monkeypatch):
     with pytest.raises(OSError, match="not authenticated"):
         login(monkeypatch, f"http://{new.address}", "admin", password["MLFLOW_AUTH_ADMIN_PASSWORD"])
     login(monkeypatch, f"http://{new.address}", team.user, team.password)
+
+
+def test_under_which_names_it_answers(new):
+    """Under this machine's, which server.env has, and no other."""
+    mine = subprocess.run(["hostname", "-f"], capture_output=True, text=True, check=True).stdout.strip()
+    for name, status in ((mine, 401), ("elsewhere.example", 403)):
+        path = f"http://{new.address}/api/2.0/mlflow/users/current"
+        assert requests.get(path, headers={"Host": name}, timeout=60).status_code == status
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ FIRST := 01_data_preparation.ipynb
 .PHONY: help run serve promote rollback ui lab test test-fast lint notebooks mutate repeat bench canary audit lock clean
 .PHONY: help run serve switch ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
 .PHONY: help run serve ui server lab test test-fast lint notebooks mutate repeat bench canary lock clean
+.PHONY: help run serve reap ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -28,6 +29,8 @@ rollback: .venv/ready  ## make the champion before this one the champion again; 
 	@$(BIN)/python tools/promote.py rollback
 switch: .venv/ready  ## let the servers on PORTS serve the present champion, one after the other
 	@$(BIN)/python tools/switch.py
+reap: .venv/ready  ## close the runs that dead processes of this machine left, and remove their temporary folders
+	@$(BIN)/python tools/reap.py
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py

@@ -10,10 +10,7 @@ and its HTML become artifacts of the run, also when a cell failed. Exit status: 
 import argparse
 import os
 import re
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 from tqdm.auto import tqdm
 
@@ -72,20 +69,20 @@ def print_title(cell, cell_index):
         tqdm.write(title, file=sys.stderr)
 
 
-def execute(output, parameters, options):
-    """Run the notebook into the file `output`; return None, or what went wrong."""
+def execute(folder, parameters, options):
+    """Run the notebook into the job's folder; return None, or what went wrong."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill import execute_notebook, inspect_notebook
     from papermill.exceptions import PapermillExecutionError
 
     # papermill fills in what is between braces in a path.
-    source, output = (str(path).replace("{", "{{").replace("}", "}}") for path in (NOTEBOOK, output))
+    paths = NOTEBOOK, folder / "notebook" / NOTEBOOK.name
+    source, output = (str(path).replace("{", "{{").replace("}", "}}") for path in paths)
     unknown = set(parameters) - set(inspect_notebook(source))
     if unknown:
         return f"{NOTEBOOK.name} sets no {', '.join(sorted(unknown))} in a cell tagged 'parameters'"
     try:
-        with helpers.kernel() as kernel:
-            execute_notebook(source, output, parameters, **kernel, **options)
+        execute_notebook(source, output, parameters, **helpers.kernel(folder), **options)
     except PapermillExecutionError as error:
         first = error.source.splitlines()[0]
         return f"cell {error.exec_count} ({first}) failed: {error.ename}: {error.evalue}"
@@ -99,35 +96,19 @@ def execute(output, parameters, options):
         return f"the notebook could not be started, or written: {error}"
 
 
-def finish(run_id, status, notebook):
-    """Log an executed notebook and its HTML to the run, and end it; return the run, or None if that failed."""
-    from mlflow import MlflowClient, MlflowException
-
-    try:
-        client = MlflowClient()
-        try:
-            if notebook.exists():
-                notebook.with_suffix(".html").write_text(helpers.render(notebook), encoding="utf-8")
-                client.log_artifacts(run_id, str(notebook.parent), "notebook")
-        finally:
-            client.set_terminated(run_id, status)
-        shutil.rmtree(notebook.parent)
-        return client.get_run(run_id)
-    except (MlflowException, OSError, ValueError) as error:
-        say(f"the executed notebook stays in {notebook.parent}, it could not be logged: {error}")
-
-
 def main(argv=None):
     parameters, options = parse_arguments(argv)
     try:
+        for sentence in helpers.reap():
+            say(sentence)
         run_id = helpers.open_run(parameters["registered_model_name"])
+        folder = helpers.claim(run_id)
     except (OSError, ValueError) as error:
         say(str(error))
         return 1
-    notebook = Path(tempfile.mkdtemp(prefix="onet-gwa-"), NOTEBOOK.name)
-    failure, status = "stopped", "FAILED"
+    failure, status, run = "stopped", "FAILED", None
     try:
-        failure = execute(notebook, parameters, options)
+        failure = execute(folder, parameters, options)
         status = "FAILED" if failure else "FINISHED"
     except SystemExit:
         status = "KILLED"
@@ -135,7 +116,10 @@ def main(argv=None):
     finally:
         helpers.ignore_signals()
         # First, since nothing can be said any more when the terminal is gone.
-        run = finish(run_id, status, notebook)
+        try:
+            run = helpers.finish(run_id, status, folder)
+        except OSError as error:
+            say(str(error))
         if failure:
             say(failure)
     if failure or not run:
@@ -148,4 +132,5 @@ def main(argv=None):
 if __name__ == "__main__":
     helpers.keep_streams()
     helpers.end_on_signals()
+    helpers.end_with_launcher()
     sys.exit(main())

@@ -41,7 +41,7 @@ def connect():
     if dialect == "sqlite":
         uri, folder = _sqlite(uri)
     elif dialect in ("http", "https"):
-        _need_server(uri)
+        need_server(uri)
     elif dialect == "file" or ":" not in uri:
         raise ValueError(
             f"MLFLOW_TRACKING_URI: {uri!r} is a folder, in which MLflow keeps no runs any more; name a database, "
@@ -153,12 +153,15 @@ def _make_tables(uri, folder):
         ) from error
 
 
-def _need_server(uri):
-    """Raise OSError for a tracking server that does not answer; MLflow would try again for minutes."""
+def need_server(uri):
+    """Raise OSError for a tracking server that does not answer, where `uri` is one; MLflow would try for minutes."""
     import requests
 
+    if not uri.startswith("http"):
+        return
     try:
-        requests.get(uri, timeout=15)
+        # The seconds to reach it, and to its answer: the two together, and Python's start, should be no more than 15.
+        requests.get(uri, timeout=(4, 8))
     except requests.exceptions.SSLError:
         # It is there. What it is trusted by, MLflow has variables of its own for.
         return

@@ -1,14 +1,29 @@
 """What a machine brings along: the job's streams, signals and kernel are the same on each."""
 
-import contextlib
 import io
+import logging
 import os
 import signal
 import sys
 import tempfile
-from pathlib import Path
 
 KERNEL = "onet-gwa"
+# What the kernel runs first. It and its workers, one group of processes, end with the process that started it;
+# ipykernel's own way would leave the workers behind.
+_LEASH = """
+def _follow():
+    import os, signal, threading, time
+
+    def follow(parent):
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=follow, args=[os.getppid()], daemon=True).start()
+
+_follow()
+del _follow
+"""
 
 
 class Unread(io.FileIO):
@@ -43,6 +58,8 @@ def end_on_signals():
     def stop(signum, frame):
         # `mlflow run` sends a second signal after the terminal's, which would come while the run is being closed.
         ignore_signals()
+        # The notebook's cell is left in the middle, which asyncio would tell at the end in a long traceback.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         sys.exit(128 + signum)
 
     for signum in _signals():
@@ -59,23 +76,29 @@ def _signals():
     return [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-@contextlib.contextmanager
-def kernel():
-    """Prepare a kernel for papermill, and yield its options `kernel_name`, `language` and `start_timeout`.
+def kernel(folder):
+    """Prepare a kernel for papermill in `folder`; return its options `kernel_name`, `language` and `start_timeout`.
 
     It is this Python, whatever kernelspecs there are, and what a user has set for IPython and matplotlib does not
-    reach it. It has ten minutes to start, for a loaded machine.
+    reach it. It has ten minutes to start, for a loaded machine. Its temporary files, too, are in the folder.
     """
     from ipykernel.kernelspec import write_kernel_spec
 
-    with tempfile.TemporaryDirectory(prefix="onet-gwa-kernel-", ignore_cleanup_errors=True) as folder:
-        settings = {
-            "IPYTHONDIR": folder,
-            "MATPLOTLIBRC": os.devnull,
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "PYTHONWARNINGS": "",
-        }
-        write_kernel_spec(Path(folder, "kernels", KERNEL), overrides={"env": settings})
-        # Where Jupyter looks for kernels, and writes how to reach them.
-        os.environ.update(JUPYTER_DATA_DIR=folder, JUPYTER_RUNTIME_DIR=folder)
-        yield {"kernel_name": KERNEL, "language": "python", "start_timeout": 600}
+    temporary, startup = folder / "tmp", folder / "kernel" / "profile_default" / "startup"
+    temporary.mkdir()
+    startup.mkdir(parents=True)
+    (startup / "00-leash.py").write_text(_LEASH)
+    settings = {
+        "IPYTHONDIR": str(folder / "kernel"),
+        "MATPLOTLIBRC": os.devnull,
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONWARNINGS": "",
+    }
+    # 1 tells ipykernel not to look for the end of its parent itself.
+    alone = ["--IPKernelApp.parent_handle=1"]
+    write_kernel_spec(folder / "kernel" / "kernels" / KERNEL, {"env": settings}, extra_arguments=alone)
+    # Where Jupyter looks for kernels, and writes how to reach them; and what joblib shares among its workers.
+    os.environ.update(JUPYTER_DATA_DIR=str(folder / "kernel"), JUPYTER_RUNTIME_DIR=str(folder / "kernel"))
+    os.environ.update(TMPDIR=str(temporary), JOBLIB_TEMP_FOLDER=str(temporary))
+    tempfile.tempdir = None
+    return {"kernel_name": KERNEL, "language": "python", "start_timeout": 600}

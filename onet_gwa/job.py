@@ -1,0 +1,122 @@
+"""The job's run and temporary folder: whose they are, their end, and the end of those whose process has died."""
+
+import contextlib
+import os
+import platform
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from onet_gwa.figures import render
+from onet_gwa.processes import is_alive
+from onet_gwa.store import connect, need_server
+from onet_gwa.tables import first_line
+
+HOST, PROCESS = "job.host", "job.process"
+PREFIX, OWNER = "onet-gwa-", "owner.txt"
+
+
+def claim(run_id):
+    """Mark a run as this process's, and return a new temporary folder for it, a Path.
+
+    The run's tags `job.host` and `job.process`, and the folder's file owner.txt, say whose they are (see `reap`).
+    Raises OSError when either cannot be written; the run is then FAILED, if the store can still be reached.
+    """
+    from mlflow import MlflowClient, MlflowException
+
+    client = MlflowClient()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        (folder / "notebook").mkdir()
+        host, process = _owner()
+        (folder / OWNER).write_text(f"{host}\n{process}", encoding="utf-8")
+        client.set_tag(run_id, HOST, host)
+        client.set_tag(run_id, PROCESS, process)
+        return folder
+    except (MlflowException, OSError) as error:
+        with contextlib.suppress(MlflowException):
+            client.set_terminated(run_id, "FAILED")
+        raise OSError(f"the job cannot begin: {first_line(error)}") from error
+
+
+def finish(run_id, status, folder):
+    """End a run, with the notebook in the job's folder, and its HTML, as artifacts; return the run.
+
+    The folder is removed. Raises OSError, which says where the notebook stays, when it could not be logged.
+    """
+    import mlflow
+
+    client, notebooks = mlflow.MlflowClient(), folder / "notebook"
+    try:
+        # MLflow would try again for a minute.
+        need_server(mlflow.get_tracking_uri())
+        try:
+            for notebook in notebooks.glob("*.ipynb"):
+                notebook.with_suffix(".html").write_text(render(notebook), encoding="utf-8")
+            client.log_artifacts(run_id, str(notebooks), "notebook")
+        finally:
+            client.set_terminated(run_id, status)
+        run = client.get_run(run_id)
+    except (mlflow.MlflowException, OSError, ValueError) as error:
+        # Nobody's, it is not reaped.
+        (folder / OWNER).unlink()
+        reason = f"it could not be logged: {first_line(error)}"
+        raise OSError(f"the executed notebook stays in {notebooks}, {reason}") from error
+    shutil.rmtree(folder, ignore_errors=True)
+    return run
+
+
+def reap():
+    """Close the RUNNING runs of dead processes of this machine as KILLED, remove their folders; return what to say.
+
+    That is a list of sentences. Runs and folders of another machine or container, of a living process, and without
+    a mark of `claim` are left alone. Raises OSError and ValueError as `connect` does.
+    """
+    connect()
+    import mlflow
+
+    said, condition = [], "attributes.status = 'RUNNING'"
+    for run in mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list"):
+        if _is_dead(run.data.tags.get(HOST), run.data.tags.get(PROCESS)):
+            try:
+                mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
+                said.append(f"run {run.info.run_id} is closed as KILLED, since its process has died")
+            except mlflow.MlflowException as error:
+                said.append(f"run {run.info.run_id} of a dead process stays RUNNING: {first_line(error)}")
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
+        # Another user's cannot be read, or be removed.
+        with contextlib.suppress(OSError, ValueError):
+            host, process = owner.read_text(encoding="utf-8").splitlines()
+            if _is_dead(host, process):
+                shutil.rmtree(owner.parent)
+                said.append(f"{owner.parent} is removed, since its process has died")
+    return said
+
+
+def _owner():
+    """Return this machine, two texts: its name, and the id of this process with the second it was started in.
+
+    A container that shares its machine's name has process ids of its own, and so another number of their namespace.
+    """
+    import psutil
+
+    namespace = Path("/proc/self/ns/pid")
+    host = [platform.node(), *([os.readlink(namespace)] if namespace.exists() else [])]
+    process = psutil.Process()
+    return " ".join(host), f"{process.pid} {process.create_time():.0f}"
+
+
+def _is_dead(host, process):
+    """Whether a process was one of this machine, and is no more."""
+    import psutil
+
+    if host != _owner()[0] or not re.fullmatch(r"\d+ \d+", process or "", re.ASCII):
+        return False
+    pid, started = map(int, process.split())
+    try:
+        found = psutil.Process(pid)
+        # The clock may have been set meanwhile; an id is not given again within a minute.
+        return not is_alive(found) or abs(found.create_time() - started) > 60
+    except psutil.NoSuchProcess:
+        return True

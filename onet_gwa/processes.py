@@ -1,0 +1,49 @@
+"""The job's processes: which one launched it, and that it ends with that one."""
+
+import os
+import signal
+import threading
+import time
+
+SHELLS = {"bash", "dash", "sh", "zsh"}
+
+
+def launcher():
+    """Return the Python process that opened a run for this one, such as `mlflow run`; None where none did."""
+    import psutil
+
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return None
+    parent = next((p for p in psutil.Process().parents() if p.name() not in SHELLS), None)
+    try:
+        return parent if parent and "python" in parent.exe().lower() else None
+    # Another user's, such as sshd: this process was started by hand.
+    except psutil.Error:
+        return None
+
+
+def end_with_launcher():
+    """Let the end of the launcher, however it comes, be a SIGTERM for this process, within a second.
+
+    `mlflow run` ends at a SIGTERM without a word to what it has started.
+    """
+    process = launcher()
+    if process is None:
+        return
+
+    def follow():
+        while is_alive(process):
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def is_alive(process):
+    """Whether a psutil.Process has not ended yet; one whose parent has not asked for its status has."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

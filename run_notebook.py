@@ -125,8 +125,8 @@ def main(argv=None):
     if failure or not run:
         return 1
     print(run.data.tags.get("mlflow.note.content", "The notebook gave the run no description."))
-    name = repr(parameters["registered_model_name"])
-    print(f"Next: make ui shows run {run.info.run_id}; make serve MODEL={name} serves the champion.")
+    ui, serve = helpers.commands(parameters["registered_model_name"])
+    print(f"Next: {ui} shows run {run.info.run_id}; {serve} serves the champion.")
 
 
 if __name__ == "__main__":

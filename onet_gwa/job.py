@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from onet_gwa.addresses import need_server
 from onet_gwa.figures import render
 from onet_gwa.processes import is_alive
-from onet_gwa.store import connect, need_server
+from onet_gwa.store import connect
 from onet_gwa.tables import first_line
 
 HOST, PROCESS = "job.host", "job.process"

@@ -1,5 +1,6 @@
 """The job's processes: which one launched it, and that it ends with that one."""
 
+import functools
 import os
 import signal
 import threading
@@ -8,8 +9,12 @@ import time
 SHELLS = {"bash", "dash", "sh", "zsh"}
 
 
+@functools.cache
 def launcher():
-    """Return the Python process that opened a run for this one, such as `mlflow run`; None where none did."""
+    """Return the Python process that opened a run for this one, such as `mlflow run`; None where none did.
+
+    It is looked for once: later on, this process may have opened a run itself.
+    """
     import psutil
 
     if "MLFLOW_RUN_ID" not in os.environ:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from onet_gwa import ROOT
+from onet_gwa.addresses import PATIENCE, began_in, need_database, need_server, plain, without_password
 from onet_gwa.permissions import need_permission
 from onet_gwa.tables import first_line
 
@@ -17,9 +18,9 @@ from onet_gwa.tables import first_line
 def connect():
     """Point MLflow at the store: MLFLOW_TRACKING_URI, else `mlflow.db` in the project's root.
 
-    A relative path to a SQLite database starts at the root, wherever the notebook is. Its artifacts go
-    into `mlruns` beside the database. What is started from here finds this environment's commands first.
-    Raises OSError, with the reason, where the store cannot be used, and ValueError for an address that is none,
+    A relative path to a SQLite database starts at the root, wherever the notebook is, or where `mlflow run` was
+    called. Its artifacts go into `mlruns` beside the database. What is started from here finds this environment's
+    commands first. A password in the address goes into a variable (see `without_password`). Raises OSError, with the reason, where the store cannot be used, and ValueError for an address that is none,
     or that MLflow cannot take.
     """
     if "error" in os.environ.get("PYTHONWARNINGS", ""):
@@ -36,12 +37,13 @@ def connect():
     # MLflow reports its progress on stderr, where a notebook shows it in red; warnings stay.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").strip()
+    uri = without_password(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").strip())
     folder, dialect = ROOT, re.split("[+:]", uri)[0]
     if dialect == "sqlite":
         uri, folder = _sqlite(uri)
     elif dialect in ("http", "https"):
         need_server(uri)
+        os.environ.update(PATIENCE | os.environ)
     elif dialect == "file" or ":" not in uri:
         raise ValueError(
             f"MLFLOW_TRACKING_URI: {uri!r} is a folder, in which MLflow keeps no runs any more; name a database, "
@@ -56,14 +58,16 @@ def connect():
     # MLflow would put the artifacts, too, into the working directory.
     with contextlib.chdir(folder), _alone_in(folder):
         if dialect in DATABASE_ENGINES:
-            _need_database(uri)
+            need_database(uri)
         try:
             if dialect == "sqlite":
                 _make_tables(uri, folder)
                 location = mlflow.get_experiment("0").artifact_location
             mlflow.search_experiments(max_results=1)  # A server need not show experiment 0 to everybody.
         except (mlflow.MlflowException, SQLAlchemyError) as error:
-            raise OSError(_plain(f"{uri}: {first_line(error)}; name a store that can be used")) from error
+            raise OSError(
+                plain(f"MLFLOW_TRACKING_URI: {uri}: {first_line(error)}; name a store that can be used")
+            ) from error
     if dialect == "sqlite":
         _need_artifacts(location, folder)
     # Without this, a process takes another 1 to 2 s to end: Python looks several times through all objects.
@@ -81,7 +85,8 @@ def _sqlite(uri):
         url = None
     if not (url and url.database) or url.database.startswith((":memory:", "file:")):
         raise ValueError(f"MLFLOW_TRACKING_URI: {uri!r} names no file; write for example sqlite:///mlflow.db")
-    path = ROOT / url.database
+    # `mlflow run`, which has opened a run there, takes a relative path from its own folder.
+    path = (began_in() if "MLFLOW_RUN_ID" in os.environ else ROOT) / url.database
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"MLFLOW_TRACKING_URI: there is no folder {path.parent}; make it, or name another"
@@ -113,25 +118,6 @@ def _alone_in(folder):
         os.close(handle)
 
 
-def _need_database(uri):
-    """Raise OSError for a database that cannot be reached, or written; MLflow would try again for minutes."""
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        engine = create_engine(uri)
-        with engine.connect() as connection:
-            if engine.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA busy_timeout = 30000")
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-        engine.dispose()
-    # An ImportError comes of a driver that is not installed, a TypeError of an option that it does not have.
-    except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:
-        reason = first_line(getattr(error, "orig", None) or error)
-        mend = "install its driver" if isinstance(error, ImportError) else "name a store that can be written"
-        raise OSError(_plain(f"{uri}: {reason}; {mend}")) from error
-
-
 def _make_tables(uri, folder):
     """Make the tables of a SQLite database that has none, all or nothing.
 
@@ -149,30 +135,8 @@ def _make_tables(uri, folder):
             os.replace(f"{unfinished}/mlflow.db", path.resolve())
     except OSError as error:
         raise OSError(
-            _plain(f"{uri}: {error.strerror or error}; name a store that can be written")
+            plain(f"MLFLOW_TRACKING_URI: {uri}: {error.strerror or error}; name a store that can be written")
         ) from error
-
-
-def need_server(uri):
-    """Raise OSError for a tracking server that does not answer, where `uri` is one; MLflow would try for minutes."""
-    import requests
-
-    if not uri.startswith("http"):
-        return
-    try:
-        # The seconds to reach it, and to its answer: the two together, and Python's start, should be no more than 15.
-        requests.get(uri, timeout=(4, 8))
-    except requests.exceptions.SSLError:
-        # It is there. What it is trusted by, MLflow has variables of its own for.
-        return
-    except (requests.RequestException, ValueError) as error:
-        reason = f"there is no answer ({type(error).__name__}); start the server, or name another store"
-        raise OSError(_plain(f"{uri}: {reason}")) from error
-
-
-def _plain(message):
-    """Return a message on the store, with its variable and without a password."""
-    return f"MLFLOW_TRACKING_URI: {re.sub('//[^/@ ]*@', '//', message)}"
 
 
 def _need_artifacts(location, folder):

@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -234,3 +235,11 @@ def wait(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+@pytest.fixture
+def free_port():
+    """The number of a port that is free now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -10,11 +10,13 @@ import os
 
 from serve import become, connect, need_port
 
+from onet_gwa.addresses import plain
+
 
 def main():
     store = os.environ.get("MLFLOW_TRACKING_URI", "")
     if store.startswith("http"):
-        print(f"make ui: the tracking server has its UI at {store}")
+        print(f"make ui: the tracking server has its UI at {plain(store)}")
         return
     port = need_port("make ui", "5000")
     connect("make ui")

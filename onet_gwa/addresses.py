@@ -1,0 +1,120 @@
+"""Addresses of stores: without their passwords, tried before they are used, and as a command that shows a run."""
+
+import os
+import re
+import shlex
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from onet_gwa import ROOT
+from onet_gwa.processes import launcher
+from onet_gwa.tables import first_line
+
+# How often, and in which distances, MLflow asks a server that does not answer; its own way takes four minutes. A
+# server that is started anew meanwhile is found again.
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+
+def plain(text):
+    """Return a text without the credentials in its addresses: "http://host" for "http://user:password@host"."""
+    return re.sub(r"(password=)[^&\s]*", r"\1***", re.sub(r"://[^/\s]*@", "://", text))
+
+
+def without_password(uri):
+    """Return the address of a store without its password, which goes into a variable of this process.
+
+    So it is in no message, notebook or tag that shows the address. Those of other databases than PostgreSQL stay.
+    Raises ValueError for a server's with a name and no password.
+    """
+    try:
+        url = urlsplit(uri)
+        user, password = url.username, url.password
+    except ValueError:
+        return uri
+    if user and password is None and url.scheme in ("http", "https"):
+        raise ValueError(
+            "MLFLOW_TRACKING_URI: there is a name in it without a password; put a token into "
+            "MLFLOW_TRACKING_TOKEN, and leave it out"
+        )
+    if password is None:
+        return uri
+    if url.scheme in ("http", "https"):
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
+        return plain(uri)
+    if url.scheme.partition("+")[0] == "postgresql":
+        os.environ["PGPASSWORD"] = unquote(password)
+        return uri.replace(f":{password}@", "@", 1)
+    return uri
+
+
+def began_in():
+    """Return the folder in which the job was started, by hand or by `mlflow run`, which goes elsewhere itself."""
+    import psutil
+
+    try:
+        return Path(launcher().cwd() if launcher() else os.getcwd())
+    except (psutil.Error, OSError):
+        return ROOT
+
+
+def commands(name):
+    """Return the commands that show the runs of the store and that serve the champion of the registered model `name`.
+
+    They can be typed where the job was started.
+    """
+    uri = os.environ["MLFLOW_TRACKING_URI"]
+    make = "make" if began_in() == ROOT else f"make -C {shlex.quote(str(ROOT))}"
+    if uri != f"sqlite:///{ROOT / 'mlflow.db'}":
+        make = f"MLFLOW_TRACKING_URI={shlex.quote(plain(uri))} {make}"
+    return f"{make} ui", f"{make} serve MODEL={shlex.quote(name)}"
+
+
+def need_database(uri):
+    """Raise OSError for a database that cannot be reached, or written; MLflow would try again for minutes."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # PostgreSQL's, which waits for ever where packets are dropped.
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
+    try:
+        engine = create_engine(uri)
+        with engine.connect() as connection:
+            if engine.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA busy_timeout = 30000")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        engine.dispose()
+    # An ImportError comes of a driver that is not installed, a TypeError of an option that it does not have.
+    except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:
+        reason = first_line(getattr(error, "orig", None) or error)
+        mend = "install its driver" if isinstance(error, ImportError) else "name a store that can be written"
+        raise OSError(plain(f"MLFLOW_TRACKING_URI: {uri}: {reason}; {mend}")) from error
+
+
+def need_server(uri, patience=0):
+    """Raise OSError for a tracking server, where `uri` is one, that does not answer for `patience` seconds.
+
+    Each try takes 4 s at most to reach it, and 8 s for its answer.
+    """
+    import requests
+
+    end = time.monotonic() + patience
+    while uri.startswith("http"):
+        try:
+            requests.get(uri, timeout=(4, 8), stream=True).close()
+            return
+        except requests.exceptions.SSLError:
+            # It is there. What it is trusted by, MLflow has variables of its own for.
+            return
+        except (requests.RequestException, ValueError) as error:
+            if time.monotonic() > end:
+                reason = (
+                    f"there is no answer ({type(error).__name__}); start the server, or name another store"
+                )
+                raise OSError(plain(f"MLFLOW_TRACKING_URI: {uri}: {reason}")) from error
+        time.sleep(1)

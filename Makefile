@@ -12,6 +12,7 @@ FIRST := 01_data_preparation.ipynb
 .PHONY: help run serve switch ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
 .PHONY: help run serve ui server lab test test-fast lint notebooks mutate repeat bench canary lock clean
 .PHONY: help run serve reap ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
+.PHONY: help run serve reap record prune ui lab test test-fast lint notebooks mutate repeat bench canary lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -31,6 +32,12 @@ switch: .venv/ready  ## let the servers on PORTS serve the present champion, one
 	@$(BIN)/python tools/switch.py
 reap: .venv/ready  ## close the runs that dead processes of this machine left, and remove their temporary folders
 	@$(BIN)/python tools/reap.py
+
+record: .venv/ready  ## log and register what a job has kept in FOLDER, since its store was lost
+	@$(BIN)/python tools/record.py
+
+prune: .venv/ready  ## remove old runs and the files of their models, but the KEEP newest (10) and those with an alias
+	@$(BIN)/python tools/prune.py
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py
@@ -74,12 +81,15 @@ audit: .venv/ready  ## ask PyPI for known weaknesses of the locked packages
 lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
 	$(BIN)/python tools/lock.py
 
-clean:  ## remove the environment and all that was recorded
-	rm -rf .venv .pytest_cache .ruff_cache failed mlflow.db mlruns
+clean:  ## remove the environment and what tests leave; what was recorded stays
+	rm -rf .venv .pytest_cache .ruff_cache failed
 
-.venv/ready: requirements.txt
+clean-records:  ## remove what was recorded in this folder, after a question, which YES=1 answers
+	@$(PYTHON) tools/clean_records.py
+
+# A Python that is named may be another one than the environment's.
+.venv/ready: requirements.txt $(if $(filter file,$(origin PYTHON)),,FORCE)
 	@$(PYTHON) tools/environment.py
-	@touch $@
 
 .venv/ready-server: .venv/ready deploy/requirements.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r deploy/requirements.txt
@@ -88,3 +98,5 @@ clean:  ## remove the environment and all that was recorded
 .venv/ready-dev: .venv/ready requirements-dev.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-dev.txt
 	@touch $@
+
+FORCE:

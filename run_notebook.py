@@ -10,6 +10,7 @@ and its HTML become artifacts of the run, also when a cell failed. Exit status: 
 import argparse
 import os
 import re
+import shlex
 import sys
 
 from tqdm.auto import tqdm
@@ -122,11 +123,14 @@ def main(argv=None):
             say(str(error))
         if failure:
             say(failure)
+        if (folder / helpers.KEPT).exists():
+            command = helpers.make(f"record FOLDER={shlex.quote(str(folder))}")
+            say(f"the model stays in {folder}; to log and register it, when the cause is mended: {command}")
     if failure or not run:
         return 1
     print(run.data.tags.get("mlflow.note.content", "The notebook gave the run no description."))
-    ui, serve = helpers.commands(parameters["registered_model_name"])
-    print(f"Next: {ui} shows run {run.info.run_id}; {serve} serves the champion.")
+    serve = helpers.make(f"serve MODEL={shlex.quote(parameters['registered_model_name'])}")
+    print(f"Next: {helpers.make('ui')} shows run {run.info.run_id}; {serve} serves the champion.")
 
 
 if __name__ == "__main__":

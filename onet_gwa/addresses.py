@@ -63,16 +63,13 @@ def began_in():
         return ROOT
 
 
-def commands(name):
-    """Return the commands that show the runs of the store and that serve the champion of the registered model `name`.
-
-    They can be typed where the job was started.
-    """
+def make(target):
+    """Return the command for a target of the Makefile, with this store, that can be typed where the job was started."""
+    command = "make" if began_in() == ROOT else f"make -C {shlex.quote(str(ROOT))}"
     uri = os.environ["MLFLOW_TRACKING_URI"]
-    make = "make" if began_in() == ROOT else f"make -C {shlex.quote(str(ROOT))}"
     if uri != f"sqlite:///{ROOT / 'mlflow.db'}":
-        make = f"MLFLOW_TRACKING_URI={shlex.quote(plain(uri))} {make}"
-    return f"{make} ui", f"{make} serve MODEL={shlex.quote(name)}"
+        command = f"MLFLOW_TRACKING_URI={shlex.quote(plain(uri))} {command}"
+    return f"{command} {target}"
 
 
 def need_database(uri):
@@ -99,14 +96,14 @@ def need_database(uri):
 def need_server(uri, patience=0):
     """Raise OSError for a tracking server, where `uri` is one, that does not answer for `patience` seconds.
 
-    Each try takes 4 s at most to reach it, and 8 s for its answer.
+    Each try takes 3 s at most to reach it, and 6 s for its answer.
     """
     import requests
 
     end = time.monotonic() + patience
     while uri.startswith("http"):
         try:
-            requests.get(uri, timeout=(4, 8), stream=True).close()
+            requests.get(uri, timeout=(3, 6), stream=True).close()
             return
         except requests.exceptions.SSLError:
             # It is there. What it is trusted by, MLflow has variables of its own for.

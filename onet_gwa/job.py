@@ -8,14 +8,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from onet_gwa.addresses import need_server
+from onet_gwa.addresses import need_server, plain
 from onet_gwa.figures import render
 from onet_gwa.processes import is_alive
 from onet_gwa.store import connect
 from onet_gwa.tables import first_line
 
 HOST, PROCESS = "job.host", "job.process"
-PREFIX, OWNER = "onet-gwa-", "owner.txt"
+PREFIX, OWNER, KEPT = "onet-gwa-", "owner.txt", "kept.json"
 
 
 def claim(run_id):
@@ -44,7 +44,8 @@ def claim(run_id):
 def finish(run_id, status, folder):
     """End a run, with the notebook in the job's folder, and its HTML, as artifacts; return the run.
 
-    The folder is removed. Raises OSError, which says where the notebook stays, when it could not be logged.
+    The folder is removed, unless a run that failed has kept its model there (see `keep`). Raises OSError, which says
+    where the notebook stays, when it could not be logged.
     """
     import mlflow
 
@@ -61,10 +62,13 @@ def finish(run_id, status, folder):
         run = client.get_run(run_id)
     except (mlflow.MlflowException, OSError, ValueError) as error:
         # Nobody's, it is not reaped.
-        (folder / OWNER).unlink()
-        reason = f"it could not be logged: {first_line(error)}"
+        (folder / OWNER).unlink(missing_ok=True)
+        reason = f"it could not be logged: {plain(first_line(error))}"
         raise OSError(f"the executed notebook stays in {notebooks}, {reason}") from error
-    shutil.rmtree(folder, ignore_errors=True)
+    if status == "FAILED" and (folder / KEPT).exists():
+        (folder / OWNER).unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     return run
 
 

@@ -17,7 +17,7 @@ def launcher():
     """
     import psutil
 
-    if "MLFLOW_RUN_ID" not in os.environ:
+    if not os.environ.get("MLFLOW_RUN_ID"):
         return None
     parent = next((p for p in psutil.Process().parents() if p.name() not in SHELLS), None)
     try:

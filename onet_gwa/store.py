@@ -20,8 +20,8 @@ def connect():
 
     A relative path to a SQLite database starts at the root, wherever the notebook is, or where `mlflow run` was
     called. Its artifacts go into `mlruns` beside the database. What is started from here finds this environment's
-    commands first. A password in the address goes into a variable (see `without_password`). Raises OSError, with the reason, where the store cannot be used, and ValueError for an address that is none,
-    or that MLflow cannot take.
+    commands first. A password in the address goes into a variable (see `without_password`). Raises OSError, with the
+    reason, where the store cannot be used, and ValueError for an address that is none, or that MLflow cannot take.
     """
     if "error" in os.environ.get("PYTHONWARNINGS", ""):
         raise ValueError(

@@ -99,6 +99,6 @@ def kernel(folder):
     write_kernel_spec(folder / "kernel" / "kernels" / KERNEL, {"env": settings}, extra_arguments=alone)
     # Where Jupyter looks for kernels, and writes how to reach them; and what joblib shares among its workers.
     os.environ.update(JUPYTER_DATA_DIR=str(folder / "kernel"), JUPYTER_RUNTIME_DIR=str(folder / "kernel"))
-    os.environ.update(TMPDIR=str(temporary), JOBLIB_TEMP_FOLDER=str(temporary))
+    os.environ.update(TMPDIR=str(temporary), JOBLIB_TEMP_FOLDER=str(temporary), ONET_GWA_FOLDER=str(folder))
     tempfile.tempdir = None
     return {"kernel_name": KERNEL, "language": "python", "start_timeout": 600}

@@ -2,12 +2,14 @@
 
     python3 tools/environment.py
 
+It is made anew for another Python or lock, and left as it is otherwise; its file `ready` has the date of its lock.
 Exit status: 0, or 1, with one line, for a Python that is too old, or that of the step that failed. It is parsed
 by an old Python too.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,8 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = os.path.join(ROOT, "requirements.txt")
 FOLDER = os.path.join(ROOT, ".venv")
+# Touched at the end; it tells which Python the environment was made by.
+READY = os.path.join(FOLDER, "ready")
 NEEDED = (3, 11)
 # Of a user's settings for pip and uv, these say where packages come from; others, such as PIP_USER, PIP_TARGET
 # or UV_PYTHON, would have them go elsewhere, or be others.
@@ -43,10 +47,27 @@ def settings(environ):
     return dict((name, value) for name, value in environ.items() if not foreign.match(name))
 
 
+def made_by():
+    """Return which Python made the environment, a text, or None when there is none, or none that is whole."""
+    try:
+        with open(READY) as ready:
+            return ready.read()
+    except (IOError, OSError):
+        return None
+
+
 def main():
     old = too_old(tuple(sys.version_info))
     if old:
         return old
+    this = "{} {}".format(sys.base_prefix, sys.version.split()[0])
+    was = made_by()
+    if was == this and os.path.getmtime(READY) >= os.path.getmtime(LOCK):
+        return 0
+    if was is not None and was != this:
+        if os.path.islink(FOLDER):
+            return "{} is a link to an environment of another Python; remove it".format(FOLDER)
+        shutil.rmtree(FOLDER)
     python = os.path.join(FOLDER, "bin", "python")
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     uv = [os.path.join(FOLDER, "bin", "uv"), "pip", "install", "--quiet", "--compile-bytecode"]
@@ -61,6 +82,8 @@ def main():
             status = subprocess.call(command, env=settings(os.environ))
             if status:
                 return status
+    with open(READY, "w") as ready:
+        ready.write(this)
     return 0
 
 

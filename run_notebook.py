@@ -62,7 +62,8 @@ def parse_arguments(argv):
     for name in ("data", "labels"):
         if parameters[name].partition(":")[0] not in ("sample", "onet", "gwas"):
             parameters[name] = os.path.join(os.getcwd(), parameters[name])
-    return parameters, options | {"cwd": NOTEBOOK.parent, "on_cell_start": print_title}
+    options |= {"cwd": NOTEBOOK.parent, "on_cell_start": print_title, "progress_bar": sys.stderr.isatty()}
+    return parameters, options
 
 
 def print_title(cell, cell_index):

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 
 KERNEL = "onet-gwa"
 # What the kernel runs first. It and its workers, one group of processes, end with the process that started it;
@@ -36,11 +37,25 @@ class Unread(io.FileIO):
             return len(data)
 
 
+class Log(io.TextIOWrapper):
+    """A text stream with the time before each line, in MLflow's form; what `\\r` would overwrite is left out."""
+
+    rest = ""
+
+    def write(self, text):
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in lines:
+            super().write(f"{time.strftime('%Y/%m/%d %H:%M:%S')} {line.rpartition(chr(13))[2]}\n")
+        return len(text)
+
+
 def keep_streams():
     """Let this process print on, where nobody reads its stdout or stderr, or where they are closed.
 
     A training that takes an hour should not fail because its log is not read. What an encoding lacks is escaped.
+    Without a terminal, stderr becomes a `Log`, and stdout, too, where both lead to the same place, as in a journal.
     """
+    log = _log()
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             # Otherwise the next file that is opened, such as the store, would get the descriptor.
@@ -49,7 +64,19 @@ def keep_streams():
         if name != "stdin":
             encoding = getattr(getattr(sys, name), "encoding", "utf-8")
             raw = io.BufferedWriter(Unread(descriptor, "w", closefd=False))
-            setattr(sys, name, io.TextIOWrapper(raw, encoding, "backslashreplace", line_buffering=True))
+            kind = Log if descriptor in log else io.TextIOWrapper
+            setattr(sys, name, kind(raw, encoding, "backslashreplace", line_buffering=True))
+
+
+def _log():
+    """Return the numbers of the streams that belong to a log."""
+    try:
+        if os.isatty(2):
+            return ()
+        return (1, 2) if os.path.sameopenfile(1, 2) else (2,)
+    # A stream is closed.
+    except OSError:
+        return (2,)
 
 
 def end_on_signals():
@@ -95,8 +122,9 @@ def kernel(folder):
         "PYTHONWARNINGS": "",
     }
     # 1 tells ipykernel not to look for the end of its parent itself.
-    alone = ["--IPKernelApp.parent_handle=1"]
-    write_kernel_spec(folder / "kernel" / "kernels" / KERNEL, {"env": settings}, extra_arguments=alone)
+    options = ["--IPKernelApp.parent_handle=1", "--Application.log_datefmt=%Y/%m/%d %H:%M:%S"]
+    options.append("--Application.log_format=%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_kernel_spec(folder / "kernel" / "kernels" / KERNEL, {"env": settings}, extra_arguments=options)
     # Where Jupyter looks for kernels, and writes how to reach them; and what joblib shares among its workers.
     os.environ.update(JUPYTER_DATA_DIR=str(folder / "kernel"), JUPYTER_RUNTIME_DIR=str(folder / "kernel"))
     os.environ.update(TMPDIR=str(temporary), JOBLIB_TEMP_FOLDER=str(temporary), ONET_GWA_FOLDER=str(folder))

@@ -114,8 +114,8 @@ def test_stopped(project, tmp_path, monkeypatch, signum, status):
 def test_bad_parameters(project, run, parameter, line):
     done = run("mlflow", "run", ".", "--env-manager", "local", "-P", parameter)
     assert done.returncode == 1
-    said = [text for text in done.stderr.splitlines() if text.startswith("run_notebook.py: ")]
-    assert len(said) == 1 and said[0].startswith(f"run_notebook.py: {line}")
+    said = [text for text in done.stderr.splitlines() if "run_notebook.py: " in text]
+    assert len(said) == 1 and f" run_notebook.py: {line}" in said[0]
     assert "Executing" not in done.stderr and "Traceback" not in done.stderr
     _, [failed] = runs(project)
     assert failed.info.status == "FAILED"
@@ -196,4 +196,4 @@ def test_a_store_that_cannot_be_reached(project, run, uri):
     env = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     done = run(sys.executable, "run_notebook.py", **env)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("run_notebook.py: MLFLOW_TRACKING_URI: ")
+    assert " run_notebook.py: MLFLOW_TRACKING_URI: " in done.stderr.splitlines()[-1]

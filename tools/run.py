@@ -14,7 +14,11 @@ from serve import ROOT, become, connect
 
 
 def main():
-    helpers = connect("make run")
+    import helpers
+
+    # A log's lines have a time from the first one on.
+    helpers.keep_streams()
+    connect("make run")
     try:
         experiment = helpers.choose_experiment()
     except OSError as error:

@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import sys
+import textwrap
 
 from tqdm.auto import tqdm
 
@@ -32,7 +33,7 @@ PARAMETERS = {
 
 
 def say(message):
-    print("run_notebook.py:", " ".join(message.split()), file=sys.stderr)
+    print("run_notebook.py:", " ".join(helpers.plain(message).split()), file=sys.stderr)
 
 
 def refuse(message):
@@ -87,7 +88,10 @@ def execute(folder, parameters, options):
         execute_notebook(source, output, parameters, **helpers.kernel(folder), **options)
     except PapermillExecutionError as error:
         first = error.source.splitlines()[0]
-        return f"cell {error.exec_count} ({first}) failed: {error.ename}: {error.evalue}"
+        # A database's error has the data, too.
+        return (
+            f"cell {error.exec_count} ({first}) failed: {error.ename}: {textwrap.shorten(error.evalue, 500)}"
+        )
     except CellTimeoutError:
         return f"a cell took longer than {options['timeout']} seconds; --timeout gives it more"
     except DeadKernelError:

@@ -22,7 +22,9 @@ PATIENCE = {
 
 def plain(text):
     """Return a text without the credentials in its addresses: "http://host" for "http://user:password@host"."""
-    return re.sub(r"(password=)[^&\s]*", r"\1***", re.sub(r"://[^/\s]*@", "://", text))
+    # What was an address loses a slash when it is taken for a path.
+    text = re.sub(r"(:/{1,2})[^/\s]*@", r"\1", text)
+    return re.sub(r"(password=)[^&\s]*", r"\1***", text)
 
 
 def without_password(uri):

@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 
+from onet_gwa.addresses import plain
 from onet_gwa.archives import join
 from onet_gwa.tables import first_line
 
@@ -73,15 +74,23 @@ def download_onet(release=ONET_RELEASE):
 
 
 def _mirror():
-    """Return the address of the folder with the archives, ONET_URL's or O*NET's own."""
+    """Return the address of the folder with the archives, ONET_URL's or O*NET's own, without its credentials."""
     address = os.environ.get("ONET_URL", "").strip() or ONET_URL
     host = r"([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?"
     form = rf"https?://([^\s/@]+@)?{host}(/[^\s?#]*)?"
     if not re.fullmatch(form, address, re.IGNORECASE) or address.lower().endswith(".zip"):
         raise ValueError(
-            f"ONET_URL: {address!r} is not the address of a folder of archives, such as {ONET_URL}"
+            f"ONET_URL: {plain(address)!r} is not the address of a folder of archives, such as {ONET_URL}"
         )
-    return address.rstrip("/")
+    return plain(address).rstrip("/")
+
+
+def _credentials():
+    """Return the name and password in ONET_URL, or None, so that no message with the address has them."""
+    from requests.utils import get_auth_from_url
+
+    credentials = get_auth_from_url(os.environ.get("ONET_URL", "").strip())
+    return credentials if any(credentials) else None
 
 
 def _write_answer(url, path, end):
@@ -96,7 +105,7 @@ def _write_answer(url, path, end):
 
     start, too_much = b"", None
     try:
-        answer = requests.get(url, stream=True, timeout=30)
+        answer = requests.get(url, stream=True, timeout=30, auth=_credentials())
     except requests.RequestException:
         raise
     # What requests does not wrap, such as a file of certificates that is missing.

@@ -21,10 +21,12 @@ PREFIX, OWNER, KEPT = "onet-gwa-", "owner.txt", "kept.json"
 def claim(run_id):
     """Mark a run as this process's, and return a new temporary folder for it, a Path.
 
-    The run's tags `job.host` and `job.process`, and the folder's file owner.txt, say whose they are (see `reap`).
-    Raises OSError when either cannot be written; the run is then FAILED, if the store can still be reached.
+    The run's tags `job.host` and `job.process`, and the folder's file owner.txt, say whose they are (see `reap`). What
+    MLflow has put into other tags loses its passwords. Raises OSError when any of this cannot be written; the run is
+    then FAILED, if the store can still be reached.
     """
     from mlflow import MlflowClient, MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     client = MlflowClient()
     try:
@@ -32,11 +34,15 @@ def claim(run_id):
         (folder / "notebook").mkdir()
         host, process = _owner()
         (folder / OWNER).write_text(f"{host}\n{process}", encoding="utf-8")
+        # The address of a Git repository may have a password in it, which MLflow has put into a tag.
+        tags = client.get_run(run_id).data.tags
+        for key in [key for key, value in tags.items() if plain(value) != value]:
+            client.set_tag(run_id, key, plain(tags[key]))
         client.set_tag(run_id, HOST, host)
         client.set_tag(run_id, PROCESS, process)
         return folder
-    except (MlflowException, OSError) as error:
-        with contextlib.suppress(MlflowException):
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        with contextlib.suppress(MlflowException, SQLAlchemyError):
             client.set_terminated(run_id, "FAILED")
         raise OSError(f"the job cannot begin: {first_line(error)}") from error
 
@@ -48,6 +54,7 @@ def finish(run_id, status, folder):
     where the notebook stays, when it could not be logged.
     """
     import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
 
     client, notebooks = mlflow.MlflowClient(), folder / "notebook"
     try:
@@ -60,7 +67,7 @@ def finish(run_id, status, folder):
         finally:
             client.set_terminated(run_id, status)
         run = client.get_run(run_id)
-    except (mlflow.MlflowException, OSError, ValueError) as error:
+    except (mlflow.MlflowException, SQLAlchemyError, OSError, ValueError) as error:
         # Nobody's, it is not reaped.
         (folder / OWNER).unlink(missing_ok=True)
         reason = f"it could not be logged: {plain(first_line(error))}"
@@ -80,14 +87,21 @@ def reap():
     """
     connect()
     import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
 
     said, condition = [], "attributes.status = 'RUNNING'"
-    for run in mlflow.search_runs(search_all_experiments=True, filter_string=condition, output_format="list"):
+    try:
+        running = mlflow.search_runs(
+            search_all_experiments=True, filter_string=condition, output_format="list"
+        )
+    except (mlflow.MlflowException, SQLAlchemyError) as error:
+        return [f"the runs of dead processes were not looked for: {first_line(error)}"]
+    for run in running:
         if _is_dead(run.data.tags.get(HOST), run.data.tags.get(PROCESS)):
             try:
                 mlflow.MlflowClient().set_terminated(run.info.run_id, "KILLED")
                 said.append(f"run {run.info.run_id} is closed as KILLED, since its process has died")
-            except mlflow.MlflowException as error:
+            except (mlflow.MlflowException, SQLAlchemyError) as error:
                 said.append(f"run {run.info.run_id} of a dead process stays RUNNING: {first_line(error)}")
     for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
         # Another user's cannot be read, or be removed.

@@ -43,6 +43,7 @@ def record(folder):
     ValueError, with one line, for a folder that holds nothing, and where the store cannot be used.
     """
     import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
 
     folder = Path(folder)
     try:
@@ -66,7 +67,7 @@ def record(folder):
             versions = client.search_model_versions(f"run_id = '{run_id}'")
             said = f"version {versions[0].version}" if versions else _register(folder, facts)
             mlflow.set_tag("mlflow.note.content", f"recorded later; {said}")
-    except mlflow.MlflowException as error:
+    except (mlflow.MlflowException, SQLAlchemyError) as error:
         raise OSError(
             f"the model stays in {folder}, it could not be recorded: {first_line(error)}"
         ) from error

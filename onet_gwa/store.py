@@ -36,6 +36,8 @@ def connect():
 
     # MLflow reports its progress on stderr, where a notebook shows it in red; warnings stay.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # It raises what it tells here, with its whole traceback.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = without_password(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").strip())
     folder, dialect = ROOT, re.split("[+:]", uri)[0]

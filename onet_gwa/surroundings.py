@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -45,7 +46,10 @@ class Log(io.TextIOWrapper):
     def write(self, text):
         *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
-            super().write(f"{time.strftime('%Y/%m/%d %H:%M:%S')} {line.rpartition(chr(13))[2]}\n")
+            line = line.rpartition("\r")[2]
+            has_time = re.match(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", line)
+            begin = "" if has_time else time.strftime("%Y/%m/%d %H:%M:%S ")
+            super().write(f"{begin}{line}\n")
         return len(text)
 
 

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 
 import nbformat
 import pytest
@@ -30,6 +31,11 @@ def test_each_line_has_a_time():
     said = written("one\ntwo", "\nthree: \u00e9\n", "\n", "no end")
     assert [TIME.match(line)[0][-1] for line in said.splitlines() if len(line) > 20] == ["o", "t", "t"]
     assert [line[20:] for line in said.splitlines()] == ["one", "two", "three: \u00e9", ""]
+
+
+def test_a_line_of_mlflow_has_its_time():
+    line = "2026/11/27 09:48:37 ERROR mlflow: no\n"
+    assert written(line) == line
 
 
 def test_what_a_bar_writes_over_is_left_out():
@@ -87,6 +93,7 @@ def test_a_program_that_reads_the_result(titled):
 def test_a_terminal(titled):
     """Has a bar that is written over, and no times."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     done = job(titled, sys.executable, "run_notebook.py", stdout=theirs, stderr=theirs)
     os.close(theirs)
     said = b""

@@ -1,0 +1,72 @@
+"""A full disk is told in one line, and the run does not stay RUNNING."""
+
+import re
+import subprocess
+import sys
+
+import mlflow
+import pytest
+from conftest import refusal, run_in, runs, shorten
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A file system of 4 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True)
+    if done.returncode:
+        pytest.skip("mount of a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder):
+    """Return a cell that leaves no room in a folder."""
+    return (
+        f"try:\n    with open({str(folder / 'filler')!r}, 'wb', buffering=0) as file:\n"
+        "        while file.write(bytes(4096)): pass\nexcept OSError: pass"
+    )
+
+
+def told(done):
+    """The one line of a job that failed."""
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if "run_notebook.py: " in line]
+    return lines
+
+
+def test_no_room_for_the_notebook(project, small):
+    shorten(project, fill(small), "print('x' * 100_000)")
+    done = run_in(project, sys.executable, "run_notebook.py", TMPDIR=str(small))
+    assert any("No space left on device" in line for line in told(done))
+    _, [failed] = runs(project)
+    assert failed.info.status == "FAILED"
+
+
+def test_no_room_for_a_new_store(connect, small):
+    with open(small / "filler", "wb") as file:
+        file.write(bytes(2**22 - 2**16))
+    assert re.search("full|space", refusal(connect, f"sqlite:///{small}/mlflow.db"))
+    assert sum(path.stat().st_size for path in small.glob("mlflow.db*")) == 0
+
+
+def test_a_store_that_fills_up(project, small):
+    """The run is closed when there is room again, by the next job."""
+    store = f"sqlite:///{small}/mlflow.db"
+    code = "import mlflow, helpers; helpers.connect()\n"
+    log = "for i in range(500): mlflow.log_param(f'p{i}', 'x' * 5000)"
+    shorten(project, f"import sys; sys.path.insert(0, '..')\n{code}mlflow.start_run()", fill(small), log)
+    done = run_in(project, sys.executable, "run_notebook.py", MLFLOW_TRACKING_URI=store)
+    lines = told(done)
+    assert any("database or disk is full" in line for line in lines) and max(map(len, lines)) < 2000
+    (small / "filler").unlink()
+    shorten(project)
+    done = run_in(project, sys.executable, "run_notebook.py", MLFLOW_TRACKING_URI=store)
+    assert done.returncode == 0, done.stderr
+    client = mlflow.MlflowClient(store)
+    left = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    assert sorted(run.info.status for run in left)[0] in ("FAILED", "FINISHED")
+    assert "RUNNING" not in {run.info.status for run in left}

@@ -49,7 +49,7 @@ from onet_gwa.serving import log_model, requirements
 from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server
 from onet_gwa.addresses import make, plain
-from onet_gwa.job import KEPT, claim, finish, reap
+from onet_gwa.job import KEPT, claim, close, finish, reap
 from onet_gwa.later import keep, record
 from onet_gwa.processes import end_with_launcher
 from onet_gwa.surroundings import end_on_signals, ignore_signals, keep_streams, kernel

@@ -103,8 +103,8 @@ def execute(folder, parameters, options):
 
 
 def main(argv=None):
-    parameters, options = parse_arguments(argv)
     try:
+        parameters, options = parse_arguments(argv)
         for sentence in helpers.reap():
             say(sentence)
         run_id = helpers.open_run(parameters["registered_model_name"])
@@ -112,6 +112,11 @@ def main(argv=None):
     except (OSError, ValueError) as error:
         say(str(error))
         return 1
+    except SystemExit as stopped:
+        # By a signal: the run that `mlflow run` has opened is nobody's any more.
+        if stopped.code > 2:
+            helpers.close()
+        raise
     failure, status, run = "stopped", "FAILED", None
     try:
         failure = execute(folder, parameters, options)

@@ -79,6 +79,25 @@ def test_kill_of_mlflow_run(project, start, signum):
     assert killed.info.status == "KILLED"
 
 
+def test_kill_of_mlflow_run_before_the_notebook(project):
+    """While the job reads its data; nothing of it is there yet but its process."""
+    reader = project / "onet_gwa" / "tasks.py"
+    wait_there = (
+        "def load_tasks(*args):\n    open('reading', 'w').close()\n    import time; time.sleep(600)\n"
+    )
+    reader.write_text(reader.read_text() + "\n\n" + wait_there)
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
+    job = subprocess.Popen(
+        MLFLOW_RUN, cwd=project, env=env, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait((project / "reading").exists, 120)
+    job.terminate()
+    job.wait()
+    wait(lambda: not group(job.pid), 20)
+    _, [killed] = runs(project)
+    assert killed.info.status == "KILLED"
+
+
 def test_ctrl_c(project, start):
     """The terminal sends it to `mlflow run` and to what that has started; one line of ours, no traceback."""
     job, kernel = start(*MLFLOW_RUN)

@@ -8,11 +8,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve promote rollback ui lab test test-fast lint notebooks mutate repeat bench canary audit lock clean
-.PHONY: help run serve switch ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
-.PHONY: help run serve ui server lab test test-fast lint notebooks mutate repeat bench canary lock clean
-.PHONY: help run serve reap ui lab test test-fast lint notebooks mutate repeat bench canary lock clean
-.PHONY: help run serve reap record prune ui lab test test-fast lint notebooks mutate repeat bench canary lock clean clean-records
+.PHONY: help run serve switch promote rollback reap record prune ui server lab test test-fast lint notebooks \
+	mutate repeat bench canary audit lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -28,8 +25,10 @@ promote: .venv/ready  ## make another version the champion, as in VERSION=7; MOD
 
 rollback: .venv/ready  ## make the champion before this one the champion again; MODEL names another model
 	@$(BIN)/python tools/promote.py rollback
+
 switch: .venv/ready  ## let the servers on PORTS serve the present champion, one after the other
 	@$(BIN)/python tools/switch.py
+
 reap: .venv/ready  ## close the runs that dead processes of this machine left, and remove their temporary folders
 	@$(BIN)/python tools/reap.py
 
@@ -76,7 +75,8 @@ canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each 
 	$(BIN)/python tools/canary.py $(CANARY)
 
 audit: .venv/ready  ## ask PyPI for known weaknesses of the locked packages
-	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt
+	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt \
+		--requirement deploy/requirements.txt
 
 lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
 	$(BIN)/python tools/lock.py

@@ -37,8 +37,9 @@ def need_server():
 def team():
     """A tracking server as `make server` starts it, on a free port: its address, and the administrator's password."""
     need_server()
-    import helpers
     import server
+
+    import helpers
 
     # Another user, who runs PostgreSQL, cannot enter pytest's own folders.
     with (

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 import requests
+import server
 from conftest import ROOT, copy_project, make_command, wait
 from team_server import need, need_server
-
-import server
 
 
 @pytest.fixture(scope="module")

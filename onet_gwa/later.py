@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import onet_gwa_model
@@ -77,6 +78,7 @@ def record(folder):
 
 def _register(folder, facts):
     """Log and register the model that is kept in a folder; return which version it is, a text."""
+    import mlflow
     import pandas as pd
 
     name = facts["parameters"]["registered_model_name"]
@@ -87,7 +89,9 @@ def _register(folder, facts):
     description = (
         f"Trained by the run {facts['run_id']}, recorded later. micro-F1 {facts['scores']['f1_micro']:.3f}"
     )
-    version, is_champion = register(
-        logged.model_uri, name, facts["scores"]["f1_micro"], facts["data_digest"], description
-    )
-    return f"version {version} of {name}, " + ("the champion" if is_champion else "not the champion")
+    score, data_digest = facts["scores"]["f1_micro"], facts["data_digest"]
+    version = register(logged.model_uri, name, score, data_digest, "never", description)
+    # The rule needs the data, which may be others by now.
+    why = f"a person decides whether it is the champion: make promote VERSION={version} MODEL={shlex.quote(name)}"
+    mlflow.MlflowClient().set_model_version_tag(name, str(version), "decision", why)
+    return f"version {version} of {name}; {why}"

@@ -11,7 +11,7 @@ from conftest import make_command, run_in, shorten
 
 # A fixture is imported, and then named as an argument.
 from test_download import server as mirror  # noqa: F401
-from test_lost_server import tracking_server
+from test_later import tracking_server
 
 import helpers
 from onet_gwa.addresses import plain, without_password

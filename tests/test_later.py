@@ -108,15 +108,14 @@ def test_a_server_that_dies_during_the_training(project, tmp_path, job, free_por
         done = run_in(project, *record, **env)
         assert done.returncode == 0, done.stderr
         client = mlflow.MlflowClient(f"http://127.0.0.1:{free_port}")
-        version = client.get_model_version_by_alias("onet-gwa", "champion")
+        version = client.get_model_version("onet-gwa", "1")
         run = client.get_run(version.run_id)
         assert run.info.status == "FINISHED" and run.data.metrics == {"f1_micro": 0.5}
         assert run.data.params == {"C": "1, 10, 100", "registered_model_name": "onet-gwa"}
         assert len(client.list_artifacts(version.run_id, "notebook")) == 2
-        assert (
-            done.stdout
-            == f"make record: run {version.run_id} is recorded, with version 1 of onet-gwa, the champion\n"
-        )
+        recorded = f"make record: run {version.run_id} is recorded, with version 1 of onet-gwa; "
+        assert done.stdout == f"{recorded}{version.tags['decision']}\n"
+        assert version.tags["decision"].endswith(": make promote VERSION=1 MODEL=onet-gwa")
     assert not os.path.exists(folder)
 
 

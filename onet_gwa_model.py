@@ -133,9 +133,8 @@ def reasons(pipeline, statement, codes, most=3):
     What a term adds to the log-odds is shared by its words. A word with less than a third of what the first
     one has is left out, and one that is there twice is one word, as it was written first.
     """
-    words_of = dict(terms_and_words(statement))
+    words_of, said = dict(terms_and_words(statement)), []
     written = {word.lower(): word for word in reversed(re.findall(WORD, statement))}
-    said = []
     for _, terms_votes in contributions(pipeline, statement, codes).items():
         votes = {}
         for term, vote in terms_votes.items():
@@ -171,8 +170,8 @@ def good_rows(X, skip_bad=False):
     # Of what stands before a comma too many in CSV pandas makes an index; after the comma there is a blank.
     cut = X.index.dtype.kind in "Ob" or all(str(text)[:1].isspace() for text in texts)
     if len(X) and cut and set(X.index.names) == {None} and not isinstance(X.index, pd.RangeIndex):
-        cause = f"{str(X.index[0])!r:.60} is before Task"
-        raise refusal(f"row 1: {cause}; in CSV quote a sentence with a comma, else leave the index out")
+        hint = "in CSV quote a sentence with a comma, else leave the index out"
+        raise refusal(f"row 1: {str(X.index[0])!r:.60} is before Task; {hint}")
     good = np.array([isinstance(text, str) and bool(re.search(LETTERS, text)) for text in texts], bool)
     if bad := [] if skip_bad else np.flatnonzero(~good).tolist():
         said = [f"row {n + 1}: Task {texts[n]!r:.60} is not a text with words in it" for n in bad[:10]]
@@ -216,8 +215,7 @@ class Labeler:
 def save(pipeline, labels, folder):
     """Write a fitted pipeline and the table of its labels (see `load_labels`) into the new `folder`.
 
-    skops takes seconds for a vocabulary of a hundred thousand terms in a dict, and a tenth of one for an array.
-    So what is written has a vectorizer that is given its vocabulary, in place of the fitted one.
+    The vectorizer in it is given its vocabulary as an array: a large dict takes skops seconds, an array a tenth of one.
     """
     import skops.io
 
@@ -232,12 +230,11 @@ def save(pipeline, labels, folder):
 
 
 def _load_pyfunc(folder):
-    """Return to MLflow the `Labeler` of a folder made by `save`. Raises ValueError if its code is not this file."""
+    """Return to MLflow the `Labeler` of a folder made by `save`; raise ValueError for other code and other types."""
     import skops.io
 
     root, meta = Path(folder, "../..").resolve(), {}
-    code = root / "code" / Path(__file__).name
-    if code.exists() and code.read_bytes() != SOURCE:
+    if (code := root / "code" / Path(__file__).name).exists() and code.read_bytes() != SOURCE:
         # MLflow has put it there, where a child process would import it.
         sys.path = [path for path in sys.path if Path(path).resolve() != code.parent]
         raise ValueError(f"{code} is not the loaded {__file__}; use a new process (`mlflow models predict`)")
@@ -245,6 +242,9 @@ def _load_pyfunc(folder):
     for file in (root / "MLmodel", root / "registered_model_meta"):
         meta |= yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
     name = "{model_name}/{model_version}".format(**meta) if meta.get("model_name") else meta.get("model_id")
-    pipeline = skops.io.load(f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
+    try:
+        pipeline = skops.io.load(file := f"{folder}/pipeline.skops", trusted=TRUSTED_TYPES)
+    except (skops.io.exceptions.UntrustedTypesFoundException, zipfile.BadZipFile) as error:
+        raise ValueError(f"{file} is not ours, and not loaded: {' '.join(str(error).split())}") from error
     labels = pd.read_csv(f"{folder}/labels.csv", index_col="code", dtype=str, keep_default_na=False)
     return Labeler(pipeline, labels["name"], name or "")

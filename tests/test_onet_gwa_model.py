@@ -1,5 +1,6 @@
 """What travels with the model: terms, answers and their reasons, and the file that is saved and loaded."""
 
+import pickle
 import zipfile
 from collections import Counter
 from time import perf_counter
@@ -166,6 +167,23 @@ def test_reasons_for_unknown_codes(model):
             ValueError, match=r"^codes: \['x', 0\] are not among the model's labels, \['4A1a1', "
         ):
             function(model, "Drive the snow tractor.", ["4A3a4", "x", 0])
+
+
+class Foreign:
+    pass
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pickle.dumps(Counter("a pickle")), skops.io.dumps(Foreign()), b""],
+    ids=["pickle", "type", "none"],
+)
+def test_a_replaced_pipeline_is_refused(loaded, labels, model, content, tmp_path):
+    """In one line, and without running what is in it."""
+    onet_gwa_model.save(model, labels, tmp_path / "model")
+    (tmp_path / "model" / "pipeline.skops").write_bytes(content)
+    with pytest.raises(ValueError, match="^[^\n]*pipeline.skops is not ours, and not loaded: [^\n]*$"):
+        onet_gwa_model._load_pyfunc(str(tmp_path / "model"))
 
 
 def test_skops_round_trip(model, loaded, tmp_path):

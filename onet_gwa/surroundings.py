@@ -84,7 +84,10 @@ def _log():
 
 
 def end_on_signals():
-    """Let SIGINT, SIGTERM and SIGHUP, where there is one, raise SystemExit of 128 and their number, once."""
+    """Let SIGINT, SIGTERM and SIGHUP, where there is one, raise SystemExit of 128 and their number, once.
+
+    A SIGHUP that is ignored, as after `nohup`, stays so.
+    """
 
     def stop(signum, frame):
         # `mlflow run` sends a second signal after the terminal's, which would come while the run is being closed.
@@ -94,7 +97,8 @@ def end_on_signals():
         sys.exit(128 + signum)
 
     for signum in _signals():
-        signal.signal(signum, stop)
+        if signum == signal.SIGINT or signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, stop)
 
 
 def ignore_signals():

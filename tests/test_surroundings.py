@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import copy_project, notebook_of, run_in, runs, shorten
+from conftest import ROOT, copy_project, notebook_of, run_in, runs, shorten
 
 pytestmark = pytest.mark.slow
 
@@ -150,3 +150,16 @@ def test_the_runner_without_a_hangup(project):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (143, "")
+
+
+def test_nohup():
+    """Who logs out does not end a job that was started with it."""
+    code = "import helpers, signal; helpers.end_on_signals(); print(signal.getsignal(signal.SIGHUP).name)"
+    done = subprocess.run(
+        ["nohup", sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "SIG_IGN\n", done.stderr

@@ -8,8 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve switch promote rollback reap record prune ui server lab test test-fast lint notebooks \
-	mutate repeat bench canary audit lock clean clean-records
+.PHONY: help run serve promote rollback switch reap record prune ui server lab test test-fast lint notebooks mutate repeat bench canary audit lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -75,8 +74,7 @@ canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each 
 	$(BIN)/python tools/canary.py $(CANARY)
 
 audit: .venv/ready  ## ask PyPI for known weaknesses of the locked packages
-	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt \
-		--requirement deploy/requirements.txt
+	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt --requirement deploy/requirements.txt
 
 lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
 	$(BIN)/python tools/lock.py

@@ -19,7 +19,7 @@ def main(path):
     with io.open(path, encoding="utf-8") as makefile:
         found = targets(makefile.read())
     for target, comment in found:
-        print("make {:10} {}".format(target, comment))
+        print("make {:13} {}".format(target, comment))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ def need_server():
         pytest.skip("MLflow before 3.17 takes the administrator's password from no variable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def team():
-    """A tracking server as `make server` starts it, on a free port: its address, and the administrator's password."""
+    """A tracking server as `make server` starts it, on a free port; one for a file, so that no other file is in it."""
     need_server()
     import server
 

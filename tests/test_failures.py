@@ -186,9 +186,8 @@ def test_a_notebook_without_the_parameters(project, run):
     path.write_text(path.read_text().replace('"parameters"', '"other"'))
     done = run(sys.executable, "run_notebook.py")
     assert done.returncode == 1
-    assert (
-        "sets no C, data, labels, penalty, registered_model_name in a cell tagged 'parameters'" in done.stderr
-    )
+    missing = "C, data, gate, labels, penalty, promote, registered_model_name"
+    assert f"sets no {missing} in a cell tagged 'parameters'" in done.stderr
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////no/such/folder/mlflow.db", "gopher://x"])

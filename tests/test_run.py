@@ -113,7 +113,7 @@ def test_three_runners_one_result(three):
         mlflow.pyfunc.load_model(f"models:/{helpers.MODEL_NAME}/{versions[run.info.run_id]}")
         for run in finished
     ]
-    assert len({model.predict(questions).to_json() for model in served}) == 1
+    assert len({model.predict(questions).drop(columns="model").to_json() for model in served}) == 1
     registered = client.get_registered_model(helpers.MODEL_NAME)
     assert "37 labels" in registered.description
     assert all("sample, C=1,10, l2" in v.description for v in client.search_model_versions())

@@ -2,9 +2,9 @@
 
     python run_notebook.py --C 1,10 --penalty "none, l2" --data sample
 
-Under `mlflow run` this is the run that MLflow opened; otherwise it is a new one. The executed notebook
-and its HTML become artifacts of the run, also when a cell failed. Exit status: 0 when every cell ran,
-1 when one did not, 2 for arguments that cannot be used, 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM.
+Under `mlflow run` this is the run that MLflow opened; otherwise it is a new one. The executed notebook and its
+HTML become artifacts of the run, also when a cell failed. Exit status: 0 when every cell ran, 1 when one did not or
+the store cannot be used, 2 for arguments that cannot be, 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM.
 """
 
 import argparse

@@ -68,8 +68,8 @@ def is_for_testing(statements):
     """Return a boolean array (n,): a fifth of all statements, and always the same ones, are for testing.
 
     A statement's CRC-32 decides, and so nothing else in the file: what is a test statement in one file is one in
-    each later file, and no model of this project has been trained on it (A. Géron, Hands-On Machine Learning with
-    Scikit-Learn, Keras, and TensorFlow, 2019, chapter 2).
+    each later file, and no model of this project has been trained on it, unless a title of a DWA is the same
+    (A. Géron, Hands-On Machine Learning with Scikit-Learn, Keras, and TensorFlow, 2019, chapter 2).
     """
     return np.array([crc32(statement.encode()) < 2**32 / 5 for statement in statements], dtype=bool)
 

@@ -232,7 +232,7 @@ def test_what_to_watch(nightly):
     """The commands that ask no scoring server; a stale backup is told, and a month later it goes."""
     [block] = commands("operations", "What to watch")
     asked = [line for line in block.splitlines() if "500" not in line or ":5000" in line]
-    assert len(asked) == len(block.splitlines()) - 3
+    assert len(asked) == len(block.splitlines()) - 4
     for line in asked:
         nightly.type(line)
     [backup] = (nightly.folder / "var/backups/onet-gwa").iterdir()

@@ -75,7 +75,10 @@ def test_soak(team, versions, servers, proxy, switch):  # noqa: F811
                 port = restart_of[k].split()[-1]
                 subprocess.run(restart.format(port=port).split(), check=True)
             elif k in restart_of:
-                server.postgres("pg_ctl", "restart", "--pgdata", data, "--wait").check_returncode()
+                log = os.path.join(data, "server.log")
+                server.postgres(
+                    "pg_ctl", "restart", "--pgdata", data, "--log", log, "--wait"
+                ).check_returncode()
             if k in restart_of:
                 print(f"{time.monotonic() - begin:5.0f} s: restarted: {restart_of[k]}")
             time.sleep(max(0, begin + (k + 1) * SECONDS / 6 - time.monotonic()))

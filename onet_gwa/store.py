@@ -67,6 +67,9 @@ def connect():
                 location = mlflow.get_experiment("0").artifact_location
             mlflow.search_experiments(max_results=1)  # A server need not show experiment 0 to everybody.
         except (mlflow.MlflowException, SQLAlchemyError) as error:
+            if "error code 401" in str(error):
+                names = "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD"
+                raise OSError(plain(f"{names}: {uri} does not know them; set both")) from error
             raise OSError(
                 plain(f"MLFLOW_TRACKING_URI: {uri}: {first_line(error)}; name a store that can be used")
             ) from error

@@ -201,7 +201,7 @@ def test_a_client_of_the_tracking_server(admin, proxy, folder, tmp_path):
         found = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/large.bin")
         assert open(found, "rb").read() == large.read_bytes()
         patch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
-        with pytest.raises(OSError, match="not authenticated"):
+        with pytest.raises(OSError, match="does not know them; set both"):
             helpers.connect()
     helpers.connect()
 

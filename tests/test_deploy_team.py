@@ -178,7 +178,7 @@ def test_people_log_in_with_the_passwords_they_had(team, new, monkeypatch):
     password = dict(
         line.split("=", 1) for line in (new.folder / "etc/onet-gwa/server.env").read_text().splitlines()
     )
-    with pytest.raises(OSError, match="not authenticated"):
+    with pytest.raises(OSError, match="does not know them; set both"):
         login(monkeypatch, f"http://{new.address}", "admin", password["MLFLOW_AUTH_ADMIN_PASSWORD"])
     login(monkeypatch, f"http://{new.address}", team.user, team.password)
 

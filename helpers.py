@@ -39,7 +39,6 @@ from onet_gwa.scores import (
 from onet_gwa_model import Labeler, contributions, label, reasons
 
 # The run, the registry, the model that is served.
-from onet_gwa.permissions import need_permission
 from onet_gwa.store import choose_experiment, connect, open_run
 from onet_gwa.registry import MODEL_NAME, champion, prepare_registration, register, set_champion
 from onet_gwa.promotion import promote

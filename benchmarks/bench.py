@@ -41,6 +41,7 @@ from common import (
     load,
     train,
 )
+from job import main_job
 from scipy.special import expit
 
 RUNS = 3
@@ -184,33 +185,6 @@ def other(arguments):
         answer = json.loads((folder / "answer.json").read_text())
     score = np.array(answer["score"])
     return {"seconds": answer["seconds"], **scored(y_test, helpers.at_least_one(score))}
-
-
-def main_job(arguments):
-    """Seconds of the parts of `mlflow run . --env-manager local` on the sample."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with tempfile.TemporaryDirectory() as folder:
-        env = os.environ | {"PATH": path, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-        # Else mlflow run would make the store, with its artifacts in the working directory.
-        connect = [sys.executable, "-c", "import helpers; helpers.connect()"]
-        subprocess.run(connect, cwd=helpers.ROOT, env=env, check=True)
-        begin = time.perf_counter()
-        command = ["mlflow", "run", ".", "--env-manager", "local"]
-        done = subprocess.run(command, cwd=helpers.ROOT, env=env, capture_output=True, text=True)
-        seconds = time.perf_counter() - begin
-        if done.returncode:
-            sys.exit(done.stderr)
-        notebook = json.loads(next(Path(folder).rglob("02_pipeline_training.ipynb")).read_text())
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    slow = sorted(
-        ((cell["metadata"]["papermill"]["duration"], "".join(cell["source"])) for cell in cells), reverse=True
-    )
-    return {
-        "seconds": seconds,
-        "notebook": notebook["metadata"]["papermill"]["duration"],
-        "cells": slow[:6],
-        "sum": sum(taken for taken, _ in slow),
-    }
 
 
 def quality(arguments):

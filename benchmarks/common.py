@@ -43,7 +43,7 @@ ATTRIBUTION = (
     "Department of Labor, Employment and Training Administration (USDOL/ETA), of the releases named above; the names "
     "of the GWAs are of release 31.0. Used under the [CC BY 4.0 license]"
     "(https://creativecommons.org/licenses/by/4.0/). O\\*NET® is a trademark of USDOL/ETA. We have modified all or some "
-    "of this information: each statement stands once, with the GWAs that it is linked to, and what is shown was "
+    "of this information: each statement is there once, with the GWAs that it is linked to, and what is shown was "
     "computed from the statements. USDOL/ETA has not approved, endorsed, or tested these modifications."
 )
 

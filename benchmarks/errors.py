@@ -9,14 +9,14 @@ N = 10
 READ = {
     "Plan forest restoration programs for hillsides stripped by wildfire or insect infestation. (4A2b2, not 4A2b6)": "The verb misleads: drawing up a program counts as creative work in the labels.",
     "Measure grip strength and pinch force of therapy clients with dynamometers at each visit. (4A1b2, not 4A1b3)": "The verb is one of measuring; that a patient is examined is in the object.",
-    "Assess shop drawings submitted by steel fabricators for agreement with design specifications. (4A2a3, not 4A2a1)": "To assess usually is to judge; that a specification decides stands at the end of the sentence.",
+    "Assess shop drawings submitted by steel fabricators for agreement with design specifications. (4A2a3, not 4A2a1)": "To assess usually is to judge; that a specification decides is at the end of the sentence.",
     "Advise the banquet captain of spoiled dairy, chipped glassware, or faulty dishwashers. (4A4a2, not 4A4b6)": "A word with two meanings: to advise somebody of a fault is to report it.",
     "Discuss inherited disease odds and chromosome reports with couples planning pregnancies. (4A4a1, not 4A4a2)": "The verb is one of talking with colleagues; that reports are explained to laymen is in the objects.",
     "Operate straddle carriers to shuttle marine containers between ship side and stacking blocks. (4A3a4, not 4A3a3)": "Vehicles and machines are both operated; that a straddle carrier drives has to be known.",
-    "Operate bingo blowers and read the drawn numbers aloud to hall patrons. (4A4a8, not 4A3a3)": "The verb is one of machines; whom the work is for stands at the end of the sentence.",
+    "Operate bingo blowers and read the drawn numbers aloud to hall patrons. (4A4a8, not 4A3a3)": "The verb is one of machines; whom the work is for is at the end of the sentence.",
     "Regrind dull saw blades and planer knives, and file chipped auger tips by hand. (4A3b4, not 4A3a2)": 'Grinding and filing usually shape things; that they mend them is in "dull" and "chipped".',
     "Evaluate logging plans for effects on streams, nesting owls, and protected slopes. (4A2a3, not 4A2a1)": "The sentence names no rule, only what rules protect, so the label may be argued with.",
-    "Observe employees or claimants discreetly to obtain evidence of theft or feigned injury. (4A1a1, not 4A1a2)": "To observe usually is to monitor; what it is for stands behind the verb.",
+    "Observe employees or claimants discreetly to obtain evidence of theft or feigned injury. (4A1a1, not 4A1a2)": "To observe usually is to monitor; what it is for comes after the verb.",
 }
 UNREAD = "Nobody has read this one yet."
 

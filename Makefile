@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve promote rollback switch reap record prune ui server lab test test-fast lint notebooks mutate repeat bench canary audit lock clean clean-records
+.PHONY: help run serve promote rollback switch reap record prune spark ui server lab test test-fast lint notebooks mutate repeat bench canary audit lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -36,6 +36,8 @@ record: .venv/ready  ## log and register what a job has kept in FOLDER, since it
 
 prune: .venv/ready  ## remove old runs and the files of their models, but the KEEP newest (10) and those with an alias
 	@$(BIN)/python tools/prune.py
+
+spark: .venv/ready-spark  ## add Spark to the environment, for the entry point score with a master, and for notebook 06
 
 ui: .venv/ready  ## open the MLflow UI on http://127.0.0.1:5000, or another PORT
 	@$(BIN)/python tools/ui.py
@@ -74,7 +76,7 @@ canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each 
 	$(BIN)/python tools/canary.py $(CANARY)
 
 audit: .venv/ready  ## ask PyPI for known weaknesses of the locked packages
-	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt --requirement deploy/requirements.txt
+	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt --requirement deploy/requirements.txt --requirement requirements-spark.txt
 
 lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
 	$(BIN)/python tools/lock.py
@@ -91,6 +93,10 @@ clean-records:  ## remove what was recorded in this folder, after a question, wh
 
 .venv/ready-server: .venv/ready deploy/requirements.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r deploy/requirements.txt
+	@touch $@
+
+.venv/ready-spark: .venv/ready requirements-spark.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-spark.txt
 	@touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.txt

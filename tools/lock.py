@@ -1,10 +1,10 @@
-"""Write the three lock files from the ranges in pyproject.toml, and name the first one's digest in conda.yaml.
+"""Write the four lock files from the ranges in pyproject.toml, and name the first one's digest in conda.yaml.
 
     python tools/lock.py
 
 requirements.txt is what the job and its readers get; deploy/requirements.txt is what a team's tracking server
-gets; requirements-dev.txt is the first and what developing needs, the server included. A version that a lock
-names already stays; to move one, delete its lines first.
+gets; requirements-spark.txt is what Spark adds to the first; requirements-dev.txt is the first and what developing
+needs, server and Spark included. A version that a lock names already stays; to move one, delete its lines first.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ PINNED = ["--constraint", "requirements.txt"]
 LOCKS = {
     "requirements.txt": ["pyproject.toml"],
     "deploy/requirements.txt": ["--group", "server", *PINNED],
+    "requirements-spark.txt": ["--group", "spark", *PINNED],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev", *PINNED],
 }
 DIGEST = re.compile(r"(# lock: sha256 )\w+")

@@ -191,7 +191,7 @@ class Labeler:
         check_is_fitted(pipeline)
         if not hasattr(pipeline["classifier"], "coef_") or set(pipeline.classes_) - set(names.keys()):
             raise ValueError(f"pipeline: fitted to {pipeline.classes_[:3].tolist()} …; use the y of `to_X_y`")
-        self.pipeline, self.names, self.model = pipeline, names, model
+        self.pipeline, self.names, self.model = pipeline, dict(names), model
 
     def predict(self, X, params=None):
         good, classifier = good_rows(X, params and params.get("skip_bad")), self.pipeline["classifier"]

@@ -1,6 +1,7 @@
 """The job's run and temporary folder: whose they are, their end, and the end of those whose process has died."""
 
 import contextlib
+import glob
 import os
 import platform
 import re
@@ -19,32 +20,66 @@ PREFIX, OWNER, KEPT = "onet-gwa-", "owner.txt", "kept.json"
 
 
 def claim(run_id):
-    """Mark a run as this process's, and return a new temporary folder for it, a Path.
+    """Mark a run as this process's, and return a new temporary folder for it, a Path (see `mark` and `own_folder`).
 
-    The run's tags `job.host` and `job.process`, and the folder's file owner.txt, say whose they are (see `reap`). What
-    MLflow has put into other tags loses its passwords. Raises OSError when any of this cannot be written; the run is
-    then FAILED, if the store can still be reached.
+    Raises OSError when this cannot be written; the run is then FAILED, if the store can still be reached.
     """
     from mlflow import MlflowClient, MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    client = MlflowClient()
     try:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        mark(run_id)
+        folder = own_folder()
         (folder / "notebook").mkdir()
-        host, process = _owner()
-        (folder / OWNER).write_text(f"{host}\n{process}", encoding="utf-8")
+        return folder
+    except OSError as error:
+        with contextlib.suppress(MlflowException, SQLAlchemyError):
+            MlflowClient().set_terminated(run_id, "FAILED")
+        raise OSError(f"the job cannot begin: {first_line(error)}") from error
+
+
+def mark(run_id):
+    """Say in the run's tags `job.host` and `job.process` that it is this process's (see `reap`).
+
+    What MLflow has put into other tags loses its passwords. Raises OSError where the store does not take it.
+    """
+    from mlflow import MlflowClient, MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    client, (host, process) = MlflowClient(), _owner()
+    try:
         # The address of a Git repository may have a password in it, which MLflow has put into a tag.
         tags = client.get_run(run_id).data.tags
         for key in [key for key, value in tags.items() if plain(value) != value]:
             client.set_tag(run_id, key, plain(tags[key]))
         client.set_tag(run_id, HOST, host)
         client.set_tag(run_id, PROCESS, process)
-        return folder
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        with contextlib.suppress(MlflowException, SQLAlchemyError):
-            client.set_terminated(run_id, "FAILED")
-        raise OSError(f"the job cannot begin: {first_line(error)}") from error
+    except (MlflowException, SQLAlchemyError) as error:
+        raise OSError(first_line(error)) from error
+
+
+def own_folder(prefix=PREFIX, parent=None):
+    """Return a new folder, a Path; its file owner.txt says that it is this process's (see `remove_dead`).
+
+    It is in the folder `parent`, by default that for temporary files, and its name begins with `prefix`. Raises
+    OSError when it cannot be made.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    (folder / OWNER).write_text("\n".join(_owner()), encoding="utf-8")
+    return folder
+
+
+def remove_dead(prefix=PREFIX, parent=None):
+    """Remove the folders of `own_folder` whose process was one of this machine, and is no more; return their paths."""
+    removed = []
+    for owner in Path(parent or tempfile.gettempdir()).glob(f"{glob.escape(prefix)}*/{OWNER}"):
+        # Another user's cannot be read, or be removed.
+        with contextlib.suppress(OSError, ValueError):
+            host, process = owner.read_text(encoding="utf-8").splitlines()
+            if _is_dead(host, process):
+                shutil.rmtree(owner.parent)
+                removed.append(owner.parent)
+    return removed
 
 
 def close():
@@ -114,13 +149,7 @@ def reap():
                 said.append(f"run {run.info.run_id} is closed as KILLED, since its process has died")
             except (mlflow.MlflowException, SQLAlchemyError) as error:
                 said.append(f"run {run.info.run_id} of a dead process stays RUNNING: {first_line(error)}")
-    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
-        # Another user's cannot be read, or be removed.
-        with contextlib.suppress(OSError, ValueError):
-            host, process = owner.read_text(encoding="utf-8").splitlines()
-            if _is_dead(host, process):
-                shutil.rmtree(owner.parent)
-                said.append(f"{owner.parent} is removed, since its process has died")
+    said += [f"{folder} is removed, since its process has died" for folder in remove_dead()]
     return said
 
 

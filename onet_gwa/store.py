@@ -181,14 +181,16 @@ def choose_experiment():
     return name
 
 
-def open_run(registered_model_name):
+def open_run(registered_model_name=None):
     """Open a run for another process, which finds its id in MLFLOW_RUN_ID and resumes it; return the id.
 
     A run that is there already, as `mlflow run` has opened one, is taken. A new one is in the experiment of
-    MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. Raises what `connect` and `need_permission` do.
+    MLFLOW_EXPERIMENT_ID, else in that of `choose_experiment`. A model will be registered under the name, if there
+    is one. Raises what `connect` and `need_permission` do.
     """
     connect()
-    need_permission("registered_model", registered_model_name)
+    if registered_model_name:
+        need_permission("registered_model", registered_model_name)
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 

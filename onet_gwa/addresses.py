@@ -23,7 +23,8 @@ PATIENCE = {
 def plain(text):
     """Return a text without the credentials in its addresses: "http://host" for "http://user:password@host"."""
     # What was an address loses a slash when it is taken for a path.
-    text = re.sub(r"(:/{1,2})[^/\s]*@", r"\1", text)
+    # In the registry's address of a model, models:/name@alias, it is an alias.
+    text = re.sub(r"(?!(?<=models):/[^/])(:/{1,2})[^/\s]*@", r"\1", text)
     return re.sub(r"(password=)[^&\s]*", r"\1***", text)
 
 

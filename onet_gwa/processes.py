@@ -44,6 +44,17 @@ def end_with_launcher():
     threading.Thread(target=follow, daemon=True).start()
 
 
+def end_with_parent():
+    """Let the end of the parent, however it comes, kill this process, within a second; loky's wait for five minutes."""
+
+    def follow(parent):
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=follow, args=[os.getppid()], daemon=True).start()
+
+
 def is_alive(process):
     """Whether a psutil.Process has not ended yet; one whose parent has not asked for its status has."""
     import psutil

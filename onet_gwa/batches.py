@@ -1,0 +1,159 @@
+"""Statements by the million: checked, answered and written in batches, so that memory does not grow with them."""
+
+import functools
+from pathlib import Path
+
+import pandas as pd
+
+from onet_gwa.processes import end_with_parent
+from onet_gwa.tables import first_line, need_columns, refuse_workbook, shorten
+
+# Rows that are answered at once: with fewer, what each call costs by itself counts.
+BATCH = 10_000
+ROWS_PER_FILE = 100_000
+TEXTS = ("string", "large_string", "string_view", "null")
+
+
+def open_statements(path, column, prefix, folder):
+    """Return a table of statements as a pyarrow Dataset, none of whose rows is in memory, and the path of its files.
+
+    `path` is a parquet file, a folder of these (where a folder in it named `month=3` makes a column), or a CSV file,
+    which is first written as parquet into `folder`; its values stay texts. Raises FileNotFoundError, and ValueError
+    for what cannot be read, for a `column` that is not there or holds no texts, and for one that is called like a
+    column of the answer, which begin with `prefix`.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    path, table = Path(path), f"input: {path}"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{table} is not there; name a CSV or parquet file, or a folder of parquet files"
+        )
+    refuse_workbook(path, "input")
+    is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
+    if path.is_dir() and not any(path.rglob("*.parquet")):
+        raise ValueError(f"{table} is a folder without parquet files; give one file, or a folder of those")
+    if not path.is_dir() and not is_csv and path.suffix.lower() != ".parquet":
+        raise ValueError(f"{table} ends neither in .csv nor in .parquet, and is not a folder")
+    try:
+        if is_csv:
+            path = _to_parquet(path, Path(folder, "statements.parquet"))
+        statements = ds.dataset(path, format="parquet", partitioning="hive")
+        # It reads how many there are in each file, and so finds one that is none.
+        statements.count_rows()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{table} cannot be read: {shorten(first_line(error))}; write it anew") from error
+    need_columns(pd.DataFrame(columns=statements.schema.names), [column], table)
+    kind = statements.schema.field(column).type
+    if str(getattr(kind, "value_type", kind)) not in TEXTS:
+        raise ValueError(
+            f"{table}: the column {column!r} holds {kind}, and texts are needed; name another column"
+        )
+    taken = [name for name in answer_schema(prefix).names if name in statements.schema.names]
+    if taken:
+        raise ValueError(
+            f"{table}: there is a column {taken[0]!r}, as the answer has; give the answer's columns other names, "
+            f"such as {prefix}predicted_{taken[0][len(prefix) :]}, with prefix={prefix}predicted_"
+        )
+    return statements, path
+
+
+def _to_parquet(path, target):
+    """Write a CSV file as a parquet file of texts, whose path is returned."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    # In a sentence there may be the end of a line.
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    with pyarrow.csv.open_csv(path, parse_options=parse) as reader:
+        names = reader.schema.names
+    texts = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names})
+    with pyarrow.csv.open_csv(path, parse_options=parse, convert_options=texts) as reader:
+        with pyarrow.parquet.ParquetWriter(target, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch, row_group_size=BATCH)
+    return target
+
+
+def answer_schema(prefix):
+    """Return the columns of the answer, a pyarrow Schema: codes, names and probabilities in lists, and the model."""
+    import pyarrow as pa
+
+    kinds = {
+        "GWA": pa.list_(pa.string()),
+        "name": pa.list_(pa.string()),
+        "probability": pa.list_(pa.float64()),
+    }
+    return pa.schema([(prefix + name, kind) for name, kind in {**kinds, "model": pa.string()}.items()])
+
+
+def answer_here(statements, model, column, prefix, folder):
+    """Answer all statements on all cores of this machine; yield the number of rows of each batch that is written.
+
+    `model` is the folder of a model, and `folder` a new one, whose parquet files have the rows in their order. Each
+    core has a process with a copy of the model. Raises what the model does, and OSError when the disk is full.
+    """
+    import joblib
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    Path(folder).mkdir()
+    # Without its metadata, in which pandas notes an index and columns.
+    schema = pa.schema([*statements.schema, *answer_schema(prefix)])
+    batches = statements.to_batches(batch_size=BATCH, batch_readahead=2, fragment_readahead=1)
+    processes = min(joblib.cpu_count(), statements.count_rows() // BATCH + 1)
+    parallel = joblib.Parallel(
+        processes, backend="loky", return_as="generator", batch_size=1, initializer=end_with_parent
+    )
+    answered = parallel(joblib.delayed(answer)(batch, model, column) for batch in batches if len(batch))
+    file, writer = 0, pyarrow.parquet.ParquetWriter(_part(folder, 0), schema)
+    try:
+        rows = 0
+        for batch in answered:
+            if rows >= ROWS_PER_FILE:
+                writer.close()
+                file, rows = file + 1, 0
+                writer = pyarrow.parquet.ParquetWriter(_part(folder, file), schema)
+            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+            rows += len(batch)
+            yield len(batch)
+    finally:
+        writer.close()
+
+
+def _part(folder, number):
+    return Path(folder, f"part-{number:05}.parquet")
+
+
+def answer(batch, model, column):
+    """Return a batch of statements, a pyarrow RecordBatch, with the columns of the model's answer behind its own.
+
+    Raises RuntimeError where the model does.
+    """
+    import pyarrow as pa
+
+    X = pd.DataFrame({"Task": batch.column(column).cast(pa.string()).to_pandas()})
+    try:
+        answers, schema = _load(model).predict(X, params={"skip_bad": True}), answer_schema("")
+    except Exception as error:  # It comes from the model's own code.
+        raise RuntimeError(f"the model failed: {shorten(first_line(repr(error)))}") from error
+    arrays = [pa.array(answers[name], schema.field(name).type, from_pandas=True) for name in schema.names]
+    return pa.RecordBatch.from_arrays([*batch.columns, *arrays], [*batch.schema.names, *schema.names])
+
+
+@functools.cache
+def _load(model):
+    """Return a model, loaded once in each process."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(model)
+
+
+def count(folder, prefix):
+    """Return how many rows there are in a folder of answers, and how many of these without one."""
+    import pyarrow.dataset as ds
+
+    answers = ds.dataset(folder, format="parquet")
+    return answers.count_rows(), answers.count_rows(filter=ds.field(f"{prefix}GWA").is_null())

@@ -1,0 +1,156 @@
+"""Statements answered on Apache Spark, by the same model, as MLflow gives it to Spark's workers."""
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+from onet_gwa.batches import BATCH, ROWS_PER_FILE, answer_schema
+from onet_gwa.tables import first_line, shorten
+
+ANSWER = "onet_gwa_answer"
+MASTER = r"local(\[([1-9]\d*|\*)\])?|(spark|k8s)://(https?://)?[\w.-]+:\d+(,[\w.-]+:\d+)*"
+NEEDED = 17
+logger = logging.getLogger(__name__)
+
+
+def need_java():
+    """Raise RuntimeError, in one line, where there is no pyspark or no Java that it can use."""
+    if not find_spec("pyspark"):
+        raise RuntimeError(
+            "master: Spark is not in this environment; type make spark, and use .venv (--env-manager local)"
+        )
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which(f"{home}/bin/java" if home else "java")
+    mend = f"install Java {NEEDED} or newer (Debian: apt install openjdk-17-jre-headless), or let JAVA_HOME name one"
+    if not java:
+        raise RuntimeError(
+            f"master: Spark needs Java, and there is no {home}/bin/java; {mend}"
+            if home
+            else f"master: Spark needs Java; {mend}"
+        )
+    said = subprocess.run([java, "-version"], capture_output=True, text=True).stderr
+    version = re.search(r'version "(?:1\.)?(\d+)', said)
+    if not version or int(version[1]) < NEEDED:
+        raise RuntimeError(
+            f"master: Spark needs Java {NEEDED}, and {java} says {said.partition(chr(10))[0]!r}; {mend}"
+        )
+
+
+def need_master(master):
+    """Raise ValueError for a text that is no Spark master, and OSError for one where nothing answers."""
+    if not re.fullmatch(MASTER, master, re.ASCII):
+        raise ValueError(
+            f"master: {master!r} is no Spark master; write local[*], local[4], spark://host:7077, or nothing for none"
+        )
+    addresses = [
+        address.rpartition(":") for address in re.sub(r".*//", "", master).split(",") if ":" in address
+    ]
+    for host, _, port in addresses:
+        with contextlib.suppress(OSError, OverflowError):
+            socket.create_connection((host, int(port)), timeout=5).close()
+            return
+    if addresses:
+        raise OSError(f"master: nothing answers at {master}; start it, or name another")
+
+
+@contextlib.contextmanager
+def session(master, log):
+    """Start Spark's driver for a master; yield its SparkSession, and stop it at the end.
+
+    What Spark's Java process says goes into the open file `log`. Nobody else reaches it on this machine, unless the
+    master is on another one, whose workers ask it. Raises RuntimeError, with the cause in one line, where Spark fails.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark import SparkConf, SparkContext
+    from pyspark.errors import PySparkException
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.sql import SparkSession
+
+    # The driver tells its workers by what name they call Python.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    conf = SparkConf(loadDefaults=False).setMaster(master).setAppName("onet-gwa score")
+    # An answer has columns that differ in case from some of the input's.
+    conf.setAll([("spark.ui.enabled", "false"), ("spark.sql.caseSensitive", "true")])
+    conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
+    if master.startswith("local") or "//127.0.0.1:" in master:
+        conf.setAll([("spark.driver.host", "127.0.0.1"), ("spark.driver.bindAddress", "127.0.0.1")])
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    gateway = launch_gateway(conf=conf, popen_kwargs={"stdout": log, "stderr": log})
+    try:
+        context = SparkContext(conf=conf, gateway=gateway)
+    except Py4JError as error:
+        raise RuntimeError(f"master: {master} does not take the job: {cause(error)}") from error
+    try:
+        yield SparkSession(context)
+    except (Py4JError, PySparkException) as error:
+        raise RuntimeError(f"Spark failed: {cause(error)}") from error
+    finally:
+        with contextlib.suppress(Py4JError, OSError):
+            context.stop()
+
+
+def answer_on_spark(spark, statements, path, model, column, prefix, folder):
+    """Answer all statements on Spark's workers, into new `folder`; yield how many rows more are done.
+
+    `statements` and `path` are what `open_statements` returns, and `model` is the folder of a model. Spark reads and
+    writes the files itself, so that its workers must see them under the same names. The rows' order may differ.
+    """
+    import mlflow.pyfunc
+    from pyspark.sql.functions import col
+
+    rows = statements.count_rows()
+    pieces = max(rows // ROWS_PER_FILE, min(spark.sparkContext.defaultParallelism, rows // BATCH), 1)
+    size = sum(os.path.getsize(file) for file in statements.files)
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(size // pieces + 1))
+    schema = spark.createDataFrame(statements.schema.empty_table()).schema
+    # Characters of a pattern, in a path, would be one.
+    table = spark.read.schema(schema).parquet("file://" + re.sub(r"([]\\[{}*?])", r"\\\1", str(path)))
+    # Spark divides a file between the groups of rows that its writer made, and pandas makes one of a million.
+    if sum(fragment.metadata.num_row_groups for fragment in statements.get_fragments()) < pieces:
+        table = table.repartition(pieces)
+    predict = mlflow.pyfunc.spark_udf(spark, model, env_manager="local", params={"skip_bad": True})
+    answered = table.withColumn(ANSWER, predict(col(_quoted(column)).cast("string")))
+    columns = [col(_quoted(name)) for name in statements.schema.names]
+    names = answer_schema("").names
+    answers = answered.select(*columns, *(col(ANSWER)[name].alias(prefix + name) for name in names))
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(answers.write.parquet, f"file://{folder}")
+        yield from _progress(spark.sparkContext.statusTracker(), written, rows)
+        written.result()
+
+
+def _quoted(name):
+    """Return a column's name for Spark, which takes a dot for a step into a structure."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _progress(tracker, written, rows):
+    """Yield how many rows more are done, about as the finished tasks say, until the future `written` is."""
+    done, begin, waits = 0, time.monotonic(), True
+    while not written.done():
+        time.sleep(0.5)
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        stage = max(filter(None, stages), key=lambda stage: stage.stageId, default=None)
+        if waits and stage and (stage.numActiveTasks or stage.numCompletedTasks):
+            waits = False
+        if waits and time.monotonic() > begin + 30:
+            logger.warning("no worker of the master has taken a task for 30 s; are all of them busy?")
+            waits = False
+        if stage and (more := rows * stage.numCompletedTasks // stage.numTasks - done) > 0:
+            done += more
+            yield more
+    yield rows - done
+
+
+def cause(error):
+    """Return what went wrong, in one line, from an error of Spark, which has the traces of three processes."""
+    lines = re.findall(r"^(?:Caused by: |: )?([\w.]+(?:Error|Exception)\b.*)", str(error), re.MULTILINE)
+    return shorten(lines[-1] if lines else first_line(error))

@@ -1,0 +1,198 @@
+"""Give each statement of a large table its activities, by a registered model, inside an MLflow run.
+
+    python tools/score.py --input statements.parquet --output answers --model models:/onet-gwa@champion
+
+It runs on all cores of this machine or, with --master, on Apache Spark; memory does not grow with the table. The
+answers are written beside `output` under another name, which they get when all are there. Exit status: 0 when they
+are, 1 when something failed, 2 for what cannot be, and 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+# Not `helpers`, which imports onet_gwa_model.py: the model, which may be older, brings its own.
+from onet_gwa import batches, job, spark, store, surroundings
+from onet_gwa.addresses import plain
+from onet_gwa.processes import end_with_launcher
+from onet_gwa.tables import first_line
+
+PARAMETERS = {
+    "input": (None, "a CSV or parquet file, or a folder of parquet files"),
+    "output": (None, "a new folder, for parquet files with the input's columns and the answer's"),
+    "model": ("models:/onet-gwa@champion", "the address of a model"),
+    "master": (
+        "",
+        "a Spark master, such as local[*] or spark://host:7077; without one, this machine's cores",
+    ),
+    "column": ("Task", "the input's column of statements"),
+    "prefix": ("", "what the names of the answer's columns begin with"),
+}
+
+
+def say(message):
+    print("score.py:", " ".join(plain(message).split()), file=sys.stderr)
+
+
+def refuse(message):
+    say(message)
+    sys.exit(2)
+
+
+def parse_arguments(argv):
+    """Return the parameters, a namespace; exit with status 2 for a bad one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.error = refuse
+    for name, (default, text) in PARAMETERS.items():
+        told = "" if default is None else f' (default: "{default}")'
+        parser.add_argument(f"--{name}", default=default, required=default is None, help=text + told)
+    return parser.parse_args(argv)
+
+
+def new_folder(path):
+    """Return the absolute path of a folder that can be made; raise OSError for one that cannot."""
+    path = Path(os.path.abspath(path))
+    if os.path.lexists(path):
+        raise FileExistsError(f"output: {path} is there; name a new folder, or remove it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"output: there is no folder {path.parent}; make it, or name another")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(f"output: {path.parent} cannot be written; name a folder elsewhere")
+    return path
+
+
+def fetch_model(uri, folder):
+    """Return the path of a copy of the model, in `folder`, and its address, in which a version is for the alias.
+
+    Raises OSError for one that is not there, and ValueError for one that gives other answers.
+    """
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not re.match(r"[a-z-]+:/.", uri):
+        raise ValueError(
+            f"model: {uri!r} is no address of a model; write for example models:/onet-gwa@champion"
+        )
+    try:
+        if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
+            version = mlflow.MlflowClient().get_model_version_by_alias(*alias.groups()).version
+            uri = f"models:/{alias[1]}/{version}"
+        path = mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
+        signature = mlflow.models.Model.load(path).signature
+    except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
+        raise OSError(
+            f"model: {uri} cannot be read: {first_line(error)}; name one that is there, or train one: make run"
+        ) from error
+    given = signature.outputs.input_names() if signature and signature.outputs else []
+    if given != batches.answer_schema("").names:
+        raise ValueError(
+            f"model: {uri} gives {given}, and not {batches.answer_schema('').names}; name another"
+        )
+    return path, uri
+
+
+def answer(options, folder, statements, path, model):
+    """Answer all statements into `folder`/answers, with a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    known = model, options.column, options.prefix, folder / "answers"
+    with tqdm(total=statements.count_rows(), unit=" rows", unit_scale=True, disable=None) as bar:
+        if not options.master:
+            for rows in batches.answer_here(statements, *known):
+                bar.update(rows)
+            return
+        with (
+            open(folder / "spark.log", "w", encoding="utf-8") as log,
+            spark.session(options.master, log) as session,
+        ):
+            for rows in spark.answer_on_spark(session, statements, path, *known):
+                bar.update(rows)
+
+
+def record(run_id, options, facts, metrics):
+    """Log to the run what was asked, what was found out of it, and what was measured; and a sentence of it."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    # `mlflow run` has logged the parameters.
+    asked = {k: v for k, v in vars(options).items() if k not in client.get_run(run_id).data.params}
+    for key, value in {**asked, **facts}.items():
+        client.log_param(run_id, key, plain(value))
+    for key, value in metrics.items():
+        client.log_metric(run_id, key, value)
+    said = (
+        "{rows:,} rows in {seconds:.1f} s, {rows_per_second:,.0f} a second; {rows_without_text:,} have no text, "
+        "and so no answer; the answers of {answered_by} are in {output_path}"
+    ).format(**metrics, **facts)
+    client.set_tag(run_id, "mlflow.note.content", said)
+    return said
+
+
+def main(argv=None):
+    options, folder, run_id, status = parse_arguments(argv), None, None, "FAILED"
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    store_errors = OSError, mlflow.MlflowException, SQLAlchemyError
+    try:
+        try:
+            output = new_folder(options.output)
+            if options.master:
+                spark.need_java()
+                spark.need_master(options.master)
+            beside = f".{output.name}-", output.parent
+            job.remove_dead(*beside)
+            folder = job.own_folder(*beside)
+            statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
+            store.connect()
+            model, uri = fetch_model(options.model, folder / "model")
+            run_id = store.open_run()
+            job.mark(run_id)
+        except (OSError, ValueError, RuntimeError) as error:
+            say(str(error))
+            return 2
+        begin = time.monotonic()
+        try:
+            answer(options, folder, statements, path, model)
+            seconds = time.monotonic() - begin
+            rows, without = batches.count(folder / "answers", options.prefix)
+            (folder / "answers").rename(output)
+        except (OSError, RuntimeError) as error:
+            say(f"{error}; there are no answers in {output}")
+            return 1
+        status, rate = "FINISHED", rows / seconds
+        facts = {"input_path": os.path.abspath(options.input), "output_path": str(output)}
+        facts["answered_by"] = uri.removeprefix("models:/")
+        metrics = {"rows": rows, "rows_without_text": without, "seconds": seconds, "rows_per_second": rate}
+        try:
+            print(record(run_id, options, facts, metrics))
+        except store_errors as error:
+            say(f"the answers are in {output}, and the run {run_id} is not: {first_line(error)}")
+            return 1
+        return 0
+    except SystemExit:
+        status = "KILLED"
+        raise
+    finally:
+        surroundings.ignore_signals()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        if run_id:
+            with contextlib.suppress(*store_errors):
+                mlflow.MlflowClient().set_terminated(run_id, status)
+        elif status == "KILLED":
+            job.close()
+
+
+if __name__ == "__main__":
+    surroundings.keep_streams()
+    surroundings.end_on_signals()
+    end_with_launcher()
+    sys.exit(main())

@@ -1,11 +1,12 @@
 """Statements by the million: checked, answered and written in batches, so that memory does not grow with them."""
 
 import functools
+import os
 from pathlib import Path
 
 import pandas as pd
 
-from onet_gwa.processes import end_with_parent
+from onet_gwa.processes import end_with
 from onet_gwa.tables import first_line, need_columns, refuse_workbook, shorten
 
 # Rows that are answered at once: with fewer, what each call costs by itself counts.
@@ -69,6 +70,7 @@ def _to_parquet(path, target):
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
     with pyarrow.csv.open_csv(path, parse_options=parse) as reader:
         names = reader.schema.names
+    need_columns(pd.DataFrame(columns=names), names, f"input: {path}")
     texts = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names})
     with pyarrow.csv.open_csv(path, parse_options=parse, convert_options=texts) as reader:
         with pyarrow.parquet.ParquetWriter(target, reader.schema) as writer:
@@ -105,7 +107,12 @@ def answer_here(statements, model, column, prefix, folder):
     batches = statements.to_batches(batch_size=BATCH, batch_readahead=2, fragment_readahead=1)
     processes = min(joblib.cpu_count(), statements.count_rows() // BATCH + 1)
     parallel = joblib.Parallel(
-        processes, backend="loky", return_as="generator", batch_size=1, initializer=end_with_parent
+        processes,
+        backend="loky",
+        return_as="generator",
+        batch_size=1,
+        initializer=end_with,
+        initargs=[os.getpid()],
     )
     answered = parallel(joblib.delayed(answer)(batch, model, column) for batch in batches if len(batch))
     file, writer = 0, pyarrow.parquet.ParquetWriter(_part(folder, 0), schema)

@@ -44,15 +44,18 @@ def end_with_launcher():
     threading.Thread(target=follow, daemon=True).start()
 
 
-def end_with_parent():
-    """Let the end of the parent, however it comes, kill this process, within a second; loky's wait for five minutes."""
+def end_with(parent):
+    """Let the end of the process with the id `parent`, which started this one, kill it, within a second.
 
-    def follow(parent):
+    joblib's workers would wait for five minutes whether there is more to do.
+    """
+
+    def follow():
         while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
-    threading.Thread(target=follow, args=[os.getppid()], daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def is_alive(process):

@@ -48,7 +48,9 @@ def refuse(message):
 
 def parse_arguments(argv):
     """Return the parameters, a namespace; exit with status 2 for a bad one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter, allow_abbrev=False
+    )
     parser.error = refuse
     for name, (default, text) in PARAMETERS.items():
         told = "" if default is None else f' (default: "{default}")'

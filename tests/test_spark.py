@@ -1,0 +1,147 @@
+"""Answers on Spark: what it needs, and that they are those of this process, row by row."""
+
+import shutil
+from importlib.util import find_spec
+
+import mlflow
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from onet_gwa import batches, spark
+
+needs_spark = pytest.mark.skipif(
+    not (find_spec("pyspark") and shutil.which("java")), reason="pyspark or Java is absent"
+)
+
+
+@pytest.mark.parametrize("master", ["local", "local[2]", "local[*]"])
+def test_masters(master):
+    spark.need_master(master)
+
+
+@pytest.mark.parametrize(
+    "master", ["", "local[0]", "yarn", "spark://host", "http://host:7077", "local[2] ", "spark://h:1;x"]
+)
+def test_no_masters(master):
+    with pytest.raises(ValueError, match="is no Spark master; write local"):
+        spark.need_master(master)
+
+
+@pytest.mark.parametrize(
+    "master", ["spark://127.0.0.1:{0}", "spark://127.0.0.1:{0},localhost:{0}", "k8s://https://127.0.0.1:{0}"]
+)
+def test_a_master_that_is_not_there(master, free_port):
+    with pytest.raises(OSError, match=f"nothing answers at .*:{free_port}; start it"):
+        spark.need_master(master.format(free_port))
+    with pytest.raises(OSError, match="nothing answers"):
+        spark.need_master("spark://127.0.0.1:99999")
+
+
+def test_java(tmp_path, monkeypatch):
+    """None, an old one, and one that JAVA_HOME names and is not there, each in one line."""
+    if not find_spec("pyspark"):
+        with pytest.raises(RuntimeError, match="master: Spark is not in this environment; type make spark"):
+            spark.need_java()
+        pytest.skip("pyspark is absent, as it was told")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="master: Spark needs Java; install Java 17 or newer"):
+        spark.need_java()
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(RuntimeError, match="Spark needs Java 17, and .*bin/java says .*1.8.0_402"):
+        spark.need_java()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "none"))
+    with pytest.raises(RuntimeError, match="Spark needs Java, and there is no .*none/bin/java"):
+        spark.need_java()
+
+
+@pytest.fixture(scope="module")
+def model(versions, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    return mlflow.artifacts.download_artifacts("models:/onet-gwa@champion", dst_path=str(folder))
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    with (
+        open(tmp_path_factory.mktemp("spark") / "log", "w") as log,
+        spark.session("local[2]", log) as session,
+    ):
+        yield session
+
+
+def both(session, path, model, folder, column="Task", prefix=""):
+    """The answers of this process and of Spark, as lists of rows, sorted; every row has another first value."""
+    statements, read = batches.open_statements(path, column, prefix, folder)
+    rows = statements.count_rows()
+    assert sum(batches.answer_here(statements, model, column, prefix, folder / "here")) == rows
+    done = list(spark.answer_on_spark(session, statements, read, model, column, prefix, folder / "spark"))
+    assert sum(done) == rows and min(done) >= 0
+    assert batches.count(folder / "here", prefix) == batches.count(folder / "spark", prefix)
+    tables = [pq.read_table(folder / name) for name in ("here", "spark")]
+    assert tables[0].schema.names == tables[1].schema.names
+    return [sorted(table.to_pylist(), key=lambda row: list(row.values())[0]) for table in tables]
+
+
+@needs_spark
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["one group", "many groups", "csv", "months"])
+def test_equal_answers(kind, session, model, tmp_path, monkeypatch):
+    """Whatever the files are like, in a folder whose name is a pattern, and with names that Spark takes for others."""
+    monkeypatch.setattr(spark, "ROWS_PER_FILE", 50)
+    folder = tmp_path / "a folder [1]{2}*"
+    folder.mkdir()
+    texts = ["Repair boilers.", None, "Teach, at night,\nadults.", " ", "7", "Größen messen.", "Cook meals."]
+    table = pd.DataFrame(
+        {"number of": range(210), "a.b `c`": texts * 30, "gwa": "x", "when": pd.Timestamp("2026-11-27")}
+    )
+    path = folder / ("t.csv" if kind == "csv" else "t.parquet")
+    if kind == "csv":
+        table.assign(**{"number of": table["number of"] + 1000}).to_csv(path, index=False)
+    elif kind == "months":
+        path = folder / "in"
+        pq.write_to_dataset(
+            pa.Table.from_pandas(table.assign(month=[1, 2] * 105)), path, partition_cols=["month"]
+        )
+    else:
+        table.to_parquet(path, row_group_size=7 if kind == "many groups" else 1000)
+    here, there = both(session, path, model, folder, "a.b `c`", "my_")
+    assert here == there and len(here) == 210
+    assert sum(row["my_GWA"] is None for row in there) == 90
+    assert {row["my_model"] for row in there} == {"onet-gwa/1"}
+    files = list((folder / "spark").glob("*.parquet"))
+    assert len(files) > 1
+
+
+@needs_spark
+@pytest.mark.slow
+def test_no_rows(session, model, tmp_path):
+    pd.DataFrame({"id": [1], "Task": ["x"]}).head(0).to_parquet(tmp_path / "t.parquet")
+    assert both(session, tmp_path / "t.parquet", model, tmp_path) == [[], []]
+
+
+@needs_spark
+@pytest.mark.slow
+def test_what_fails_there_is_told_in_one_line(session, model, tmp_path):
+    """A model of other code than this worker has loaded, and a folder that cannot be made."""
+    other = tmp_path / "other"
+    shutil.copytree(model, other)
+    code = other / "code" / "onet_gwa_model.py"
+    code.write_text(code.read_text() + "\n")
+    pd.DataFrame({"Task": ["Cook."]}).to_parquet(tmp_path / "t.parquet")
+    statements, path = batches.open_statements(tmp_path / "t.parquet", "Task", "", tmp_path)
+    with pytest.raises(Exception) as error:
+        list(spark.answer_on_spark(session, statements, path, str(other), "Task", "", tmp_path / "out"))
+    assert spark.cause(error.value).startswith("ValueError: ") and "is not the loaded" in spark.cause(
+        error.value
+    )
+    (tmp_path / "full").write_text("")
+    with pytest.raises(Exception) as error:
+        list(spark.answer_on_spark(session, statements, path, model, "Task", "", tmp_path / "full" / "out"))
+    assert "\n" not in spark.cause(error.value) and "full" in spark.cause(error.value)

@@ -104,7 +104,6 @@ def answer_here(statements, model, column, prefix, folder):
     Path(folder).mkdir()
     # Without its metadata, in which pandas notes an index and columns.
     schema = pa.schema([*statements.schema, *answer_schema(prefix)])
-    batches = statements.to_batches(batch_size=BATCH, batch_readahead=2, fragment_readahead=1)
     processes = min(joblib.cpu_count(), statements.count_rows() // BATCH + 1)
     parallel = joblib.Parallel(
         processes,
@@ -114,7 +113,7 @@ def answer_here(statements, model, column, prefix, folder):
         initializer=end_with,
         initargs=[os.getpid()],
     )
-    answered = parallel(joblib.delayed(answer)(batch, model, column) for batch in batches if len(batch))
+    answered = parallel(joblib.delayed(answer)(batch, model, column) for batch in read(statements))
     file, writer = 0, pyarrow.parquet.ParquetWriter(_part(folder, 0), schema)
     try:
         rows = 0
@@ -128,6 +127,31 @@ def answer_here(statements, model, column, prefix, folder):
             yield len(batch)
     finally:
         writer.close()
+
+
+def read(statements):
+    """Yield the rows of a Dataset of parquet files in their order, as RecordBatches of at most `BATCH` rows.
+
+    The Dataset's own batches are slices of a group of rows, of which pandas writes a million; a slice in memory, or on
+    its way to another process, is the whole.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    import pyarrow.parquet
+
+    for fragment in statements.get_fragments():
+        given = ds.get_partition_keys(fragment.partition_expression)
+        with pyarrow.parquet.ParquetFile(fragment.path, pre_buffer=False, buffer_size=2**20) as file:
+            for batch in file.iter_batches(BATCH):
+                # What the name of a folder says, and what another file has, is in no column of this one.
+                have = {name: batch.column(name) for name in batch.schema.names}
+                columns = [
+                    have[field.name].cast(field.type)
+                    if field.name in have
+                    else pa.repeat(pa.scalar(given.get(field.name), field.type), len(batch))
+                    for field in statements.schema
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=statements.schema)
 
 
 def _part(folder, number):

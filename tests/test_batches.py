@@ -47,6 +47,19 @@ def test_a_folder_of_parquet_files_with_a_folder_a_month(table, tmp_path):
     assert sorted(read["month"]) == [1] * 5 + [2] * 5
 
 
+def test_files_of_other_columns(table, tmp_path):
+    """The first one says which there are; what another lacks is null, and its types become the first one's."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    table.assign(rank=1.5).to_parquet(folder / "a.parquet")
+    table[["Task", "id"]].assign(more="x").to_parquet(folder / "b.parquet")
+    [first, second] = batches.read(opened(folder, tmp_path))
+    assert first.schema.names == second.schema.names == ["id", "Task", "rank"]
+    assert second.column("rank").to_pylist() == [None] * 5 and second.column("id").to_pylist() == list(
+        "abcde"
+    )
+
+
 def test_an_empty_table_is_one(table, tmp_path):
     table.head(0).astype("str").to_parquet(tmp_path / "t.parquet")
     assert opened(tmp_path / "t.parquet", tmp_path).count_rows() == 0
@@ -135,7 +148,7 @@ def test_order_files_and_memory(model, tmp_path, monkeypatch):
     statements = opened(tmp_path / "t.parquet", tmp_path)
     assert sum(batches.answer_here(statements, model, "Task", "our_", tmp_path / "out")) == 1050
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [
-        f"part-0000{k}.parquet" for k in range(3)
+        f"part-0000{k}.parquet" for k in range(4)
     ]
     answers = pd.read_parquet(tmp_path / "out")
     assert answers["id"].tolist() == list(range(1050))

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -21,19 +22,26 @@ def cluster(workers=2, memory="1g", timeout=120):
 
     All are processes of pip's pyspark, listen on the loopback only, web pages included, and have their work in a
     temporary folder. A worker has one core, and `memory` for its executors. As with `server`, no process outlives
-    the context, nor this process. Raises RuntimeError, in one line, where pyspark or Java is missing, where the
-    master or a worker does not start, or where the workers have not registered within `timeout` seconds.
+    the context, nor this process. What a cluster is sent it runs, so it takes jobs only from who knows its secret:
+    this process and its children, which find it through SPARK_CONF_DIR while the context lasts. Raises RuntimeError,
+    in one line, where pyspark or Java is missing, where the master or a worker does not start, or where the workers
+    have not registered within `timeout` seconds.
     """
     found = find_spec("pyspark")
     if not found:
         raise RuntimeError("pyspark is not installed, so there is no cluster; make spark installs it")
     if not _java():
-        raise RuntimeError("java is not found, and Spark needs it; install Java 17, or set JAVA_HOME to where it is")
+        raise RuntimeError(
+            "java is not found, and Spark needs it; install Java 17, or set JAVA_HOME to where it is"
+        )
     home, end = Path(found.origin).parent, time.monotonic() + timeout
     with tempfile.TemporaryDirectory(prefix="onet-gwa-spark-") as folder, contextlib.ExitStack() as running:
+        # Others cannot look into a temporary folder.
+        secret = f"spark.authenticate true\nspark.authenticate.secret {secrets.token_hex()}\n"
+        Path(folder, "spark-defaults.conf").write_text(secret)
+        running.enter_context(_environment("SPARK_CONF_DIR", folder))
         settings = {
             "SPARK_HOME": home,
-            "SPARK_CONF_DIR": folder,
             # Names of this machine may lead elsewhere, or nowhere; without it, web pages are open to others.
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": folder,
@@ -59,9 +67,22 @@ def cluster(workers=2, memory="1g", timeout=120):
             list(pool.map(lambda _: start(*worker), range(workers)))
         while (alive := _state(page)["aliveworkers"]) < workers:
             if time.monotonic() > end:
-                raise RuntimeError(f"{alive} of {workers} Spark workers registered within {timeout} s; raise `timeout`")
+                raise RuntimeError(
+                    f"{alive} of {workers} Spark workers registered within {timeout} s; raise `timeout`"
+                )
             time.sleep(0.1)
         yield master
+
+
+@contextlib.contextmanager
+def _environment(name, value):
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        os.environ |= {name: before} if before is not None else {}
 
 
 def _java():

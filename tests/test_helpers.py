@@ -17,7 +17,8 @@ import onet_gwa_model
 MODULES = sorted((ROOT / "onet_gwa").glob("*.py"))
 NAMES = [f"onet_gwa.{path.stem}" for path in MODULES if path.stem != "__init__"] + ["onet_gwa_model"]
 # What takes long to import; pandas imports pyarrow itself, but not its readers.
-SLOW = ["mlflow", "matplotlib", "pyarrow.parquet", "papermill", "requests", "pooch", "IPython", "nbconvert"]
+SLOW = ["mlflow", "matplotlib", "pyarrow.parquet", "papermill", "requests", "pooch", "IPython"]
+SLOW += ["nbconvert", "pyspark"]
 
 
 def imported(path, top_only=False):

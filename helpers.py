@@ -20,6 +20,7 @@ from onet_gwa.parameters import (
 from onet_gwa.labels import labels_digest, load_labels
 from onet_gwa.download import download_onet
 from onet_gwa.tasks import digest, load_dwa_titles, load_tasks, source_path
+from onet_gwa.recombined import write_recombined
 
 # X and y, sides and folds.
 from onet_gwa.split import folds, is_for_testing, near_twins, split, to_X_y

@@ -48,6 +48,7 @@ from onet_gwa.serving import log_model, requirements
 # What notebooks need besides, figures and servers; and what the job needs.
 from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server
+from onet_gwa.spark import need_java, session
 from onet_gwa.cluster import cluster
 from onet_gwa.addresses import make, plain
 from onet_gwa.job import KEPT, claim, close, finish, reap

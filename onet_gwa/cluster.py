@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from onet_gwa.servers import server
+from onet_gwa.spark import need_java
 
 
 @contextlib.contextmanager
@@ -27,14 +27,8 @@ def cluster(workers=2, memory="1g", timeout=120):
     in one line, where pyspark or Java is missing, where the master or a worker does not start, or where the workers
     have not registered within `timeout` seconds.
     """
-    found = find_spec("pyspark")
-    if not found:
-        raise RuntimeError("pyspark is not installed, so there is no cluster; make spark installs it")
-    if not _java():
-        raise RuntimeError(
-            "java is not found, and Spark needs it; install Java 17, or set JAVA_HOME to where it is"
-        )
-    home, end = Path(found.origin).parent, time.monotonic() + timeout
+    need_java()
+    home, end = Path(find_spec("pyspark").origin).parent, time.monotonic() + timeout
     with tempfile.TemporaryDirectory(prefix="onet-gwa-spark-") as folder, contextlib.ExitStack() as running:
         # Others cannot look into a temporary folder.
         secret = f"spark.authenticate true\nspark.authenticate.secret {secrets.token_hex()}\n"
@@ -83,12 +77,6 @@ def _environment(name, value):
     finally:
         del os.environ[name]
         os.environ |= {name: before} if before is not None else {}
-
-
-def _java():
-    """Return the path of the java that Spark's scripts call, or None."""
-    home = os.environ.get("JAVA_HOME")
-    return shutil.which(f"{home}/bin/java" if home else "java")
 
 
 def _state(page):

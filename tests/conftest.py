@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items):
     longest |= {"test_app.py", "test_switch.py", "test_deploy_nginx.py", "test_deploy_team.py"}
     items.sort(key=lambda item: item.path.name not in longest)
     needs = {"03_project_execution.ipynb": ["bash", "git"], "04_model_serving.ipynb": ["bash", "curl"]}
+    needs["06_scaling_out.ipynb"] = ["bash", "java", "spark-submit"]
     for item in items:
         for command in needs.get(item.path.name, []):
             if not shutil.which(command):

@@ -39,8 +39,9 @@ def cluster(workers=2, memory="1g", timeout=120):
             # Names of this machine may lead elsewhere, or nowhere; without it, web pages are open to others.
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": folder,
-            # A port that is taken meanwhile is an error: the next one would not be found.
-            "SPARK_DAEMON_JAVA_OPTS": "-Dspark.port.maxRetries=0 -Dspark.master.rest.enabled=false",
+            # A port that is taken meanwhile is an error: the next would not be found. What asks for no secret is off.
+            "SPARK_DAEMON_JAVA_OPTS": "-Dspark.port.maxRetries=0 -Dspark.master.rest.enabled=false "
+            "-Dspark.ui.killEnabled=false",
             "SPARK_DAEMON_MEMORY": "256m",
         }
         spark = ["env", *(f"{k}={v}" for k, v in settings.items()), str(home / "bin" / "spark-class")]

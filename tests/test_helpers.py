@@ -90,8 +90,13 @@ def test_the_index_lists_what_is_there():
     listed = [node.module for node in nodes_from(tree, True)]
     # What reads tables and archives is called by load_tasks alone, and what asks for permissions by the store; the
     # app is what `make serve` runs.
-    inner = {"onet_gwa.app", "onet_gwa.archives", "onet_gwa.batches", "onet_gwa.permissions"}
-    inner |= {"onet_gwa.spark", "onet_gwa.tables"}
+    inner = {
+        "onet_gwa.app",
+        "onet_gwa.archives",
+        "onet_gwa.batches",
+        "onet_gwa.permissions",
+        "onet_gwa.tables",
+    }
     assert set(NAMES) - set(listed) == inner
     assert helpers.AtLeastOneLabelClassifier is onet_gwa_model.AtLeastOneLabelClassifier
 

@@ -30,11 +30,11 @@ from common import (
     FOLDS,
     HERE,
     MANY,
-    MOST_LOAD,
     SEEDS,
     C,
     by_family,
     by_statement,
+    check_load,
     f1,
     f1_drawn,
     helpers,
@@ -237,17 +237,6 @@ def in_child(part, arguments):
     # Linux counts in KB. The pilot's method starts none.
     memory = own * 1024 + (os.cpu_count() * child * 1024 if part == "ours" else 0)
     print(json.dumps({"result": result, "memory": memory}))
-
-
-def check_load(load, force):
-    """Exit with 2 and one line where the load of the last minute is too high to measure times."""
-    if load > MOST_LOAD and not force:
-        print(
-            f"bench.py: the load of the last minute is {load:.2f}, and above {MOST_LOAD} the times would not be the "
-            "project's own; end what else runs and wait two minutes, or add --force",
-            file=sys.stderr,
-        )
-        sys.exit(2)
 
 
 def main():

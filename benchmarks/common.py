@@ -82,6 +82,17 @@ def named(source, table):
     return f"`{Path(source).name}` (digest {digest}{known})"
 
 
+def check_load(load, force):
+    """Exit with 2 and one line where the load of the last minute is too high to measure times."""
+    if load > MOST_LOAD and not force:
+        print(
+            f"{Path(sys.argv[0]).name}: the load of the last minute is {load:.2f}, and above {MOST_LOAD} the times would not be the "
+            "project's own; end what else runs and wait two minutes, or add --force",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
 def by_statement(X, y, seed=SEEDS[0]):
     """Return (X_train, X_test, y_train, y_test): a fifth of the statements for testing, near-twins on both sides."""
     from sklearn.model_selection import train_test_split

@@ -1,0 +1,205 @@
+"""The page and the plot that scale.py writes. Their numbers are the run's, its settings' or computed from them."""
+
+import os
+import time
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from common import MOST_LOAD, helpers, markdown
+
+MODEL = "models:/onet-gwa@champion"
+PLAIN = f"""import sys, mlflow, pandas as pd
+statements = pd.read_parquet(sys.argv[1])
+answers = mlflow.pyfunc.load_model("{MODEL}").predict(statements)
+statements.join(answers).to_parquet(sys.argv[2])
+"""
+# The ways in which statements are answered, and how many Spark workers each has.
+WAYS = {"predict": 0, "plain": 0, "ours": 0, "spark-1": 1, "spark-2": 2}
+TITLES = {
+    "predict": "`mlflow models predict`",
+    "plain": "the plain call",
+    "ours": "ours in one process a core",
+}
+TITLES |= {way: f"ours on Spark, {n} worker{'s' * (n > 1)}" for way, n in WAYS.items() if n}
+COLUMNS = ["way", "rows", "runs", "seconds", "lowest", "highest", "rows_per_second", "steady"]
+COLUMNS += ["cpu_seconds", "peak_mb", "foreign", "skipped"]
+RATES = {"rows_per_second": "the whole command", "steady": "without the start"}
+# What was asked for: shares of the plain call's rows a second and core, MB, and all workers beside one.
+OURS, SPARK, PEAK, WORKERS, AT = 0.9, 0.8, 1000, 1.7, 1_000_000
+# Numbers of workers for which it is computed where Spark overtakes.
+ON_PAPER = [4, 8, 16, 32]
+
+
+def with_rates(rows):
+    """Return what was measured, dicts, as a DataFrame with the two columns that are computed from them.
+
+    `rows_per_second` is that of the whole command, and `steady` that without the start: by how many rows a size is
+    larger than the way's smallest, by the seconds that it took longer.
+    """
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    more = table[["rows", "seconds"]] - table.groupby("way")[["rows", "seconds"]].transform("first")
+    table["rows_per_second"] = table["rows"] / table["seconds"]
+    table["steady"] = (more["rows"] / more["seconds"]).where(more["rows"] > 0)
+    return table.round(3)
+
+
+def by_rows(table, column):
+    """Return a column as a DataFrame with a row a size and a column a way."""
+    return table.pivot(index="rows", columns="way", values=column)
+
+
+def cells(table, column):
+    """Return the lines of a table with a row a way and a column a size."""
+    lines = []
+    for way, part in table.groupby("way", sort=False):
+        texts = part[column].map("{:,.0f}".format, na_action="ignore").fillna(part["skipped"]).fillna("")
+        lines.append({"": TITLES[way]} | dict(zip(part["rows"].map("{:,}".format), texts)))
+    return markdown(pd.DataFrame(lines))
+
+
+def a_core(table, way, column):
+    """Return a way's rows a second and core as shares of the plain call's, which uses one: a Series by size."""
+    cores = WAYS[way] or os.cpu_count()
+    rates = by_rows(table, column)
+    return (rates[way] / cores / rates["plain"]).dropna()
+
+
+def wanted(table):
+    """Return the lines of the table of what was asked for, and what came of it."""
+    lines, sizes = [], sorted(set(table["rows"]))
+    at = [AT] if AT in sizes else sizes[-1:]
+
+    def add(what, values, form, good):
+        told = "; ".join(f"{rows:,}: {value:{form}}".replace("%", " %") for rows, value in values.items())
+        sizes = " and ".join(f"{rows:,}" for rows in values[good].index)
+        reached = "yes" if good.all() else f"at {sizes}" if sizes else "no"
+        lines.append({"wanted": what, "found, by rows": told, "reached": reached})
+
+    plain = "of the plain call's rows a second and core"
+    for column, name in RATES.items():
+        values = a_core(table, "ours", column)
+        add(f"{TITLES['ours']}: {OURS * 100:.0f} % {plain}, {name}", values, ".0%", values >= OURS)
+    peaks = by_rows(table, "peak_mb")["ours"]
+    add(f"{TITLES['ours']}: at most {PEAK:,} MB", peaks, ",.0f", peaks <= PEAK)
+    for way in ("spark-1", "spark-2"):
+        for column, name in RATES.items():
+            values = a_core(table, way, column).reindex(at).dropna()
+            add(f"{TITLES[way]}: {SPARK * 100:.0f} % {plain}, {name}", values, ".0%", values >= SPARK)
+    for column, name in RATES.items():
+        rates = by_rows(table, column)
+        values = (rates["spark-2"] / rates["spark-1"]).dropna()
+        both = f"the rows a second of one worker with {WAYS['spark-2']}"
+        add(f"on Spark: {WORKERS} times {both}, {name}", values, ".2f", values >= WORKERS)
+    return markdown(pd.DataFrame(lines))
+
+
+def line(table, way):
+    """Return (seconds of the start, seconds a row), by a way's smallest and largest size."""
+    known = table[(table["way"] == way) & table["seconds"].notna()]
+    first, last = known.iloc[0], known.iloc[-1]
+    a_row = (last["seconds"] - first["seconds"]) / (last["rows"] - first["rows"])
+    return first["seconds"] - first["rows"] * a_row, a_row
+
+
+def crossing(one, other):
+    """Return from how many rows on the second of two lines is below the first, or None where it never is."""
+    (start, a_row), (later, less) = one, other
+    return max(0.0, (later - start) / (a_row - less)) if less < a_row else None
+
+
+def from_on(rows):
+    """Return a crossing as a text."""
+    return "never" if rows is None else f"from {rows:,.0f} rows on" if rows else "always"
+
+
+def crossings(table):
+    """Return the lines on where one way overtakes another, here and with more workers."""
+    lines = {way: line(table, way) for way in WAYS}
+    start, a_row = lines["spark-2"]
+    rows = [
+        {
+            "instead of": TITLES[one],
+            "take": TITLES[other],
+            "when": from_on(crossing(lines[one], lines[other])),
+        }
+        for one, other in (("predict", "plain"), ("plain", "ours"), ("plain", "spark-2"), ("ours", "spark-2"))
+    ]
+    for workers in ON_PAPER:
+        more = start, a_row * WAYS["spark-2"] / workers
+        name = f"ours on Spark, {workers} workers on further cores (on paper)"
+        rows.append(
+            {"instead of": TITLES["ours"], "take": name, "when": from_on(crossing(lines["ours"], more))}
+        )
+    return markdown(pd.DataFrame(rows))
+
+
+def draw(table, path):
+    """Save the plot of rows a second by size; return its finding, a sentence."""
+    plt.style.use(helpers.ROOT / "notebooks" / "plots.mplstyle")
+    figure, ax = plt.subplots()
+    for way, part in table.groupby("way", sort=False):
+        ax.plot(part["rows"], part["rows_per_second"], marker="o", label=TITLES[way].replace("`", ""))
+    crossed = {way: crossing(line(table, "plain"), line(table, way)) for way in ("ours", "spark-2")}
+    for rows in crossed.values():
+        if rows:
+            ax.axvline(rows, color="0.7", linestyle=":", zorder=0)
+    ax.set(xscale="log", xlabel="statements", ylabel="rows a second, the whole command", ylim=(0, None))
+    ax.set_title("Where one way overtakes another")
+    ax.legend()
+    figure.savefig(path)
+    plt.close(figure)
+    told = " and ".join(f"{TITLES[way]} {from_on(rows)}" for way, rows in crossed.items())
+    return f"Sooner done than the plain call are {told} (dotted)."
+
+
+def write(folder, table, shipped, load):
+    """Write scale.md and scale.png into a folder: `table` is scale.csv's, `shipped` what `scale.shipping` prints."""
+    finding = draw(table, folder / "scale.png")
+    forced = "" if load <= MOST_LOAD else ": it was forced, and its times mean little"
+    missing = table["skipped"].dropna()
+    lines = [
+        "# Scoring many statements",
+        "",
+        f"Written by `benchmarks/scale.py` on {time.strftime('%Y-%m-%d', time.gmtime())}. {os.cpu_count()} cores; the load in the "
+        f"minute before was {load:.2f} (it asks for at most {MOST_LOAD}{forced}). While it measured, at most "
+        f"{table['foreign'].max():.2f} cores were busy with something else.",
+        "",
+        "The statements are made of clauses of the sample's (`helpers.write_recombined`), and the model is the sample's "
+        "champion. Each way is a command of its own, from its start to its end, with what it reads and writes: parquet, but "
+        "for `mlflow models predict`, which reads CSV and writes JSON. Seconds are medians where there were several runs "
+        "(`scale.csv` has the lowest and the highest, too). Memory is that of all processes of a way, pages that they share counted once "
+        "(PSS), looked at several times a second; with Spark it includes driver, master, workers and executors. A worker "
+        "has one core, and runs before the command is started, on the same machine. The plain call, on one core, is:",
+        "",
+        f"```python\n{PLAIN}```",
+        "",
+        "## Rows a second",
+        "",
+        "Of the whole command, the start included:",
+        "",
+        *cells(table, "rows_per_second"),
+        "Without the start, by the difference to the smallest size:",
+        "",
+        *cells(table[table["rows"] > table["rows"].min()], "steady"),
+        "## Peak memory, MB",
+        "",
+        *cells(table, "peak_mb"),
+        "## What was wanted",
+        "",
+        *wanted(table),
+        f"To bring the model, {shipped['size_mb']:.1f} MB, to the workers, the driver packs it in {shipped['packed']:.1f} s; "
+        f"each worker, both at once, fetches, unpacks and loads it in {shipped['loaded']:.1f} s, once in a job.",
+        "",
+        "## Where one way overtakes another",
+        "",
+        "By the straight lines through the seconds of the smallest and the largest size:",
+        "",
+        *crossings(table),
+        f"![{finding}](scale.png)",
+        "",
+        f"*{finding}*",
+        "",
+    ]
+    if len(missing):
+        lines += ["A cell with words says why nothing was measured.", ""]
+    (folder / "scale.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

@@ -4,6 +4,7 @@ import os
 import time
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from common import MOST_LOAD, helpers, markdown
 
@@ -18,7 +19,7 @@ WAYS = {"predict": 0, "plain": 0, "ours": 0, "spark-1": 1, "spark-2": 2}
 TITLES = {
     "predict": "`mlflow models predict`",
     "plain": "the plain call",
-    "ours": "ours in one process a core",
+    "ours": "ours without Spark",
 }
 TITLES |= {way: f"ours on Spark, {n} worker{'s' * (n > 1)}" for way, n in WAYS.items() if n}
 COLUMNS = ["way", "rows", "runs", "seconds", "lowest", "highest", "rows_per_second", "steady"]
@@ -138,7 +139,10 @@ def draw(table, path):
     plt.style.use(helpers.ROOT / "notebooks" / "plots.mplstyle")
     figure, ax = plt.subplots()
     for way, part in table.groupby("way", sort=False):
-        ax.plot(part["rows"], part["rows_per_second"], marker="o", label=TITLES[way].replace("`", ""))
+        [points] = ax.plot(part["rows"], part["rows_per_second"], "o", label=TITLES[way].replace("`", ""))
+        start, a_row = line(table, way)
+        rows = np.geomspace(part["rows"].min(), part["rows"].max())
+        ax.plot(rows, rows / (start + rows * a_row), color=points.get_color())
     crossed = {way: crossing(line(table, "plain"), line(table, way)) for way in ("ours", "spark-2")}
     for rows in crossed.values():
         if rows:

@@ -54,6 +54,18 @@ def test_each_timer_starts_a_unit_that_is_there():
     assert all(path.with_suffix(".service") in UNITS for path in timers)
 
 
+def test_the_nightly_job_starts_at_the_same_time_in_each_way():
+    """The timer's is what systemd makes of it; cron's and the workflow's have cron's form."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd-analyze")
+    [told] = re.findall("^OnCalendar=(.*)", read_unit("onet-gwa-train.timer"), re.MULTILINE)
+    done = subprocess.run(["systemd-analyze", "calendar", told], capture_output=True, text=True)
+    [(hour, minute)] = re.findall(r"Next elapse: .* (\d\d):(\d\d):00", done.stdout)
+    assert (hour, minute) == ("02", "30") and "trains at half past two" in PAGES[1]
+    assert re.findall(r"^(\d+ \d+) \* \* \* onet-gwa .*run_notebook", PAGES[1], re.MULTILINE) == ["30 2"]
+    assert re.findall(r'- cron: "(.*)"', PAGES[1]) == ["30 2 * * *"]
+
+
 def test_the_pages_name_units_and_files_that_are_there():
     names = {path.name for path in UNITS}
     for page in PAGES:

@@ -24,9 +24,10 @@ import pandas as pd
 import psutil
 import scale_page
 from common import HERE, check_load, helpers
+from scale_page import MODEL, PLAIN, WAYS
+
 from onet_gwa.cluster import cluster
 from onet_gwa.spark import need_java, session
-from scale_page import MODEL, PLAIN, WAYS
 
 SIZES = "10000,100000,1000000,5000000"
 # What takes less than so many seconds is measured so many times.

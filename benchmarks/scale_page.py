@@ -49,13 +49,22 @@ def by_rows(table, column):
     return table.pivot(index="rows", columns="way", values=column)
 
 
-def cells(table, column):
-    """Return the lines of a table with a row a way and a column a size."""
+def cells(table, *columns):
+    """Return the lines of a table with a row a way and, a column a size, the values of `columns`, or why there is none."""
     lines = []
     for way, part in table.groupby("way", sort=False):
-        texts = part[column].map("{:,.0f}".format, na_action="ignore").fillna(part["skipped"]).fillna("")
-        lines.append({"": TITLES[way]} | dict(zip(part["rows"].map("{:,}".format), texts)))
+        texts = [part[column].map("{:,.0f}".format, na_action="ignore") for column in columns]
+        text = texts[0].str.cat(texts[1:], sep="; ").fillna(part["skipped"]).fillna("")
+        lines.append({"": TITLES[way]} | dict(zip(part["rows"].map("{:,}".format), text)))
     return markdown(pd.DataFrame(lines))
+
+
+def quote(path, table):
+    """Write rows a second and MB of a table into a page, between its two marks."""
+    marks, text = ("<!-- scale -->\n", "<!-- /scale -->\n"), path.read_text(encoding="utf-8")
+    before, after = text.partition(marks[0])[0], text.partition(marks[1])[2]
+    lines = "\n".join(cells(table, "rows_per_second", "peak_mb")[:-1]) + "\n"
+    path.write_text(before + marks[0] + lines + marks[1] + after, encoding="utf-8")
 
 
 def a_core(table, way, column):

@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve promote rollback switch reap record prune spark ui server lab test test-fast lint notebooks mutate repeat bench canary audit lock clean clean-records
+.PHONY: help run serve promote rollback switch reap record prune spark ui server lab test test-fast lint notebooks mutate repeat bench scale canary audit lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -71,6 +71,9 @@ repeat: .venv/ready-dev  ## replay the notebooks 20 times, and count the green r
 
 bench: .venv/ready  ## compare with the pilot's method and others on O*NET tasks; BENCH holds options
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+scale: .venv/ready-spark  ## measure how many statements each way scores in a second; SCALE holds options
+	$(BIN)/python benchmarks/scale.py $(SCALE)
 
 canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
 	$(BIN)/python tools/canary.py $(CANARY)

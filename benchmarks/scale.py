@@ -1,10 +1,10 @@
 """Measure what it takes to answer many statements, rows a second and memory, in each of the ways that there are.
 
-    python benchmarks/scale.py [--force]
+    make scale [SCALE=--force]
 
 Each is a command of its own, as a user types it. Writes benchmarks/scale.csv, scale.md and scale.png in one run,
-and quotes them in docs/score-a-large-file.md.
-Needs Spark (`make spark`), Java, and a machine that does nothing else; takes three quarters of an hour on 2 cores.
+and quotes the first in docs/score-a-large-file.md. Needs Java, and a machine that does nothing else; takes three
+quarters of an hour on 2 cores.
 """
 
 import argparse
@@ -48,19 +48,24 @@ def command(way, statements, output, master):
     return score + (["--master", master] if master else [])
 
 
-def used():
-    """Return the bytes of memory that the processes below this one have now, and the CPU seconds they had so far.
+def look(seconds):
+    """Return the bytes of memory that the processes below this one have now; note in a dict the CPU seconds of each.
 
-    What several of them share is counted once (PSS). Those that have ended are in the seconds.
+    Memory that several of them share is counted once (PSS).
     """
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    memory, seconds = 0, ended.ru_utime + ended.ru_stime
+    memory = 0
     for process in psutil.Process().children(recursive=True):
         # It may have ended meanwhile.
         with contextlib.suppress(psutil.Error):
             memory += process.memory_full_info().pss
-            seconds += sum(process.cpu_times()[:4])
-    return memory, seconds
+            seconds[process] = sum(process.cpu_times()[:2])
+    return memory
+
+
+def ended():
+    """Return the CPU seconds of the processes that have ended, if somebody has asked for their status."""
+    of = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return of.ru_utime + of.ru_stime
 
 
 def run(arguments):
@@ -78,22 +83,24 @@ def measure(arguments):
 
     The processes of a cluster that was started here are its own, too.
     """
-    peaks, ended = [], threading.Event()
+    before, seconds_of, peaks, over = {}, {}, [], threading.Event()
 
     def watch():
-        while not ended.wait(EVERY):
-            peaks.append(used()[0])
+        while not over.wait(EVERY):
+            peaks.append(look(seconds_of))
 
-    watching = threading.Thread(target=watch, daemon=True)
-    before, begin = used()[1], time.perf_counter()
+    look(before)
+    watching, ended_before, begin = threading.Thread(target=watch, daemon=True), ended(), time.perf_counter()
     # From here on, until it is asked again.
     psutil.cpu_percent()
     watching.start()
     run(arguments)
     seconds, busy = time.perf_counter() - begin, psutil.cpu_percent() / 100 * os.cpu_count()
-    ended.set()
+    over.set()
     watching.join()
-    cpu = used()[1] - before
+    # Nobody asks for the status of Spark's Pythons; what others did since they were looked at last is in the second.
+    seen = sum(used - before.get(process, 0) for process, used in seconds_of.items())
+    cpu = max(seen, ended() - ended_before)
     foreign = max(0.0, busy - cpu / seconds)
     return {"seconds": seconds, "cpu_seconds": cpu, "peak_mb": max(peaks) / 1e6, "foreign": foreign}
 

@@ -10,9 +10,10 @@ from common import MOST_LOAD, helpers, markdown
 
 MODEL = "models:/onet-gwa@champion"
 PLAIN = f"""import sys, mlflow, pandas as pd
-statements = pd.read_parquet(sys.argv[1])
+_, source, target = sys.argv
+statements = pd.read_parquet(source)
 answers = mlflow.pyfunc.load_model("{MODEL}").predict(statements)
-statements.join(answers).to_parquet(sys.argv[2])
+statements.join(answers).to_parquet(target)
 """
 # The ways in which statements are answered, and how many Spark workers each has.
 WAYS = {"predict": 0, "plain": 0, "ours": 0, "spark-1": 1, "spark-2": 2}

@@ -36,7 +36,7 @@ def typed(path):
             yield node.value
 
 
-@pytest.mark.parametrize("name", ["page", "quality", "calibration", "errors"])
+@pytest.mark.parametrize("name", ["page", "quality", "calibration", "errors", "scale_page"])
 def test_no_number_is_typed_into_a_sentence(name):
     """A sentence of a page has numbers only from the run or its settings."""
     sentences = [text for text in typed(ROOT / "benchmarks" / f"{name}.py") if " " in text.strip()]

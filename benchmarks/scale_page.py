@@ -119,8 +119,8 @@ def crossing(one, other):
 
 
 def from_on(rows):
-    """Return a crossing as a text."""
-    return "never" if rows is None else f"from {rows:,.0f} rows on" if rows else "always"
+    """Return a crossing as a text, with two digits."""
+    return "never" if rows is None else f"from {float(f'{rows:.2g}'):,.0f} rows on" if rows else "always"
 
 
 def crossings(table):

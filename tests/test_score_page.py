@@ -104,6 +104,7 @@ def test_the_nightly_line(project, tmp_path):
     """With cron's few variables; before the shell sees it, cron takes the backslash from the percent sign."""
     page = (ROOT / "docs" / "operations.md").read_text()
     [line] = [block for block in blocks("cron", page) if "score.py" in block]
+    assert not re.search(r"(?<!\\)%", line)
     line = re.sub(r"^30 4 \* \* \* onet-gwa ", "", line).replace("\\%", "%")
     for theirs, mine in {
         "/opt/onet-gwa": project,

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -80,14 +81,17 @@ def session(master, log):
     # An answer has columns that differ in case from some of the input's.
     conf.setAll([("spark.ui.enabled", "false"), ("spark.sql.caseSensitive", "true")])
     conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
-    if master.startswith("local") or "//127.0.0.1:" in master:
+    if master.startswith("local") or re.match(r"spark://(127\.0\.0\.1|localhost):", master):
         conf.setAll([("spark.driver.host", "127.0.0.1"), ("spark.driver.bindAddress", "127.0.0.1")])
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     gateway = launch_gateway(conf=conf, popen_kwargs={"stdout": log, "stderr": log})
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         context = SparkContext(conf=conf, gateway=gateway)
     except Py4JError as error:
         raise RuntimeError(f"master: {master} does not take the job: {cause(error)}") from error
+    # Spark has put its own there.
+    signal.signal(signal.SIGINT, interrupt)
     try:
         yield SparkSession(context)
     except (Py4JError, PySparkException) as error:
@@ -123,8 +127,13 @@ def answer_on_spark(spark, statements, path, model, column, prefix, folder):
     answers = answered.select(*columns, *(col(ANSWER)[name].alias(prefix + name) for name in names))
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(answers.write.parquet, f"file://{folder}")
-        yield from _progress(spark.sparkContext.statusTracker(), written, rows)
-        written.result()
+        try:
+            yield from _progress(spark.sparkContext.statusTracker(), written, rows)
+            written.result()
+        finally:
+            # A job that is to end would be waited for.
+            if not written.done():
+                spark.sparkContext.cancelAllJobs()
 
 
 def _quoted(name):

@@ -1,9 +1,9 @@
 """Processes that are killed while a table is answered on Spark: nothing lost, nothing twice, nothing half.
 
 FAULT_ROWS is how many rows the table has: 60,000 where nothing else is said, so that this takes less than a minute on
-a quiet machine. By hand, with a million rows, ten times:
+a quiet machine. TRIES is how often a worker is killed. By hand, with a million rows, ten times:
 
-    for k in $(seq 10); do FAULT_ROWS=1000000 pytest tests/test_score_faults.py || break; done
+    FAULT_ROWS=1000000 TRIES=10 pytest tests/test_score_faults.py
 """
 
 import importlib.util
@@ -21,6 +21,7 @@ from conftest import ROOT, wait
 import helpers
 
 ROWS, FILES = int(os.environ.get("FAULT_ROWS", 60_000)), 12
+TRIES = int(os.environ.get("TRIES", 1))
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -55,7 +56,7 @@ def undisturbed(table, versions):
     return rows.join(model.predict(rows[["Task"]], params={"skip_bad": True}))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def master(versions):
     with helpers.cluster(workers=2) as master:
         yield master
@@ -115,7 +116,8 @@ def test_the_driver_is_killed(table, undisturbed, master, tmp_path):
     check(output, finish(score(table, output, master)), undisturbed)
 
 
-def test_a_worker_is_killed(table, undisturbed, master, tmp_path):
+@pytest.mark.parametrize("attempt", range(TRIES))
+def test_a_worker_is_killed(attempt, table, undisturbed, master, tmp_path):
     """With its executor and its Python processes, after the first tasks: the other one does the rest."""
     output = tmp_path / "answers"
     job = score(table, output, master)

@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(items):
     # A file runs in one process; one that took minutes and came last would have the others wait.
     longest = {"test_environments.py", "test_run.py", "test_serving.py", "test_surroundings.py"}
     longest |= {"test_app.py", "test_switch.py", "test_deploy_nginx.py", "test_deploy_team.py"}
+    longest |= {"test_score.py", "test_score_faults.py", "test_cluster.py", "test_score_page.py"}
     items.sort(key=lambda item: item.path.name not in longest)
     needs = {"03_project_execution.ipynb": ["bash", "git"], "04_model_serving.ipynb": ["bash", "curl"]}
     needs["06_scaling_out.ipynb"] = ["bash", "java", "spark-submit"]

@@ -45,6 +45,10 @@ from onet_gwa.registry import MODEL_NAME, champion, prepare_registration, regist
 from onet_gwa.promotion import promote
 from onet_gwa.serving import log_model, requirements
 
+# Whether what it is asked has changed.
+from onet_gwa.watch import STATISTICS, counted, judge, limits, psi, refer, statistics
+from onet_gwa.reference import reference, tell_industries, training_data
+
 # What notebooks need besides, figures and servers; and what the job needs.
 from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server

@@ -1,6 +1,6 @@
 """What `make serve` runs: MLflow's scoring server, with a line in the log for each request.
 
-It imports nothing else of the project: the model brings its own `onet_gwa_model.py`.
+Of the project it imports the log of answers alone: the model brings its own `onet_gwa_model.py`.
 """
 
 import functools
@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from onet_gwa import answers
+
 # What is noted of the request that is being answered.
 NOTED = ContextVar("noted")
 
@@ -21,8 +23,9 @@ NOTED = ContextVar("noted")
 def app():
     """Return the ASGI app of the model whose registry's address is in MODEL_URI, such as "models:/onet-gwa/3".
 
-    With LOG=json in the environment a line of the log is a JSON object; otherwise it is for people. Exits with one
-    line and status 3, after which uvicorn does not start the worker again, for a model that cannot be loaded.
+    With LOG=json in the environment a line of the log is a JSON object; otherwise it is for people. With ANSWERS=counts
+    or texts each answer is kept in FOLDER for KEEP days (see `answers`). Exits with one line and status 3, after which
+    uvicorn does not start the worker again, for a model that cannot be loaded.
     """
     import mlflow
     from mlflow.pyfunc import scoring_server
@@ -37,7 +40,12 @@ def app():
         except Exception as error:  # It comes from the model's own code, or from a file that is damaged.
             print(f"make serve: {name} cannot be loaded: {' '.join(repr(error).split())}", file=sys.stderr)
             sys.exit(3)
-    model.predict = counted(model.predict)
+    keep = None
+    if (form := os.environ.get("ANSWERS", "none")) != "none":
+        known = answers.known_words(model.get_raw_model())
+        answers.keep_for(os.environ["FOLDER"], int(os.environ["KEEP"]))
+        keep = answers.answer_log(form, os.environ["FOLDER"], known)
+    model.predict = counted(model.predict, keep)
     return logged(scoring_server.init(model), name, log(os.environ.get("LOG")))
 
 
@@ -54,13 +62,15 @@ def log(form):
     return write
 
 
-def counted(predict):
-    """Return MLflow's `predict`, which notes how many rows it answers."""
+def counted(predict, keep=None):
+    """Return MLflow's `predict`, which notes how many rows it answers, and gives question and answer to `keep`."""
 
     @functools.wraps(predict)
     def counting(data, params=None):
         answer = predict(data, params=params)
         NOTED.get({})["rows"] = len(answer)
+        if keep:
+            keep(data, answer)
         return answer
 
     return counting

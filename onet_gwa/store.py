@@ -189,7 +189,7 @@ def open_run(registered_model_name=None):
     is one. Raises what `connect` and `need_permission` do.
     """
     connect()
-    if registered_model_name:
+    if registered_model_name is not None:
         need_permission("registered_model", registered_model_name)
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError

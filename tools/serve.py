@@ -1,10 +1,12 @@
 """Serve the champion: check what is needed, and become uvicorn with `onet_gwa/app.py`.
 
-    HOST=127.0.0.1 PORT=5001 WORKERS=1 MODEL=onet-gwa LOG=json python tools/serve.py
+    HOST=127.0.0.1 PORT=5001 WORKERS=1 MODEL=onet-gwa LOG=json \
+        ANSWERS=counts FOLDER=answers KEEP=90 python tools/serve.py
 
-All but LOG have these defaults. The alias is looked up once, so that log and answers name the version, whatever is
+All but LOG and ANSWERS have these defaults. ANSWERS says what is kept of each answer in FOLDER for KEEP days: "none",
+which is the default, "counts", or "texts", with the texts (see `onet_gwa/answers.py`). The alias is looked up once, so that log and answers name the version, whatever is
 promoted later. Exit status: 1, with one line, when the store cannot be used, nothing is the champion, its files are
-gone, or the port is taken.
+gone, the port is taken, or FOLDER cannot be written.
 """
 
 import os
@@ -76,6 +78,30 @@ def need_champion(name, model):
     return uri
 
 
+def need_answers(name):
+    """Put what is kept of answers into the environment, for `onet_gwa/app.py`; exit with one line where it cannot be."""
+    from onet_gwa import answers
+
+    form, keep = (os.environ.get(key, "").strip() for key in ("ANSWERS", "KEEP"))
+    form, keep, folder = (
+        form or "none",
+        keep or "90",
+        Path(os.environ.get("FOLDER", "").strip() or ROOT / "answers"),
+    )
+    if form not in answers.FORMS:
+        sys.exit(f"{name}: ANSWERS={form} is none of {', '.join(answers.FORMS)}")
+    if not re.fullmatch(r"[1-9]\d{0,3}", keep, re.ASCII):
+        sys.exit(f"{name}: KEEP={keep} is no number of days from 1 to 9999")
+    if form != "none":
+        try:
+            answers.prepare(folder)
+        except OSError as error:
+            sys.exit(
+                f"{name}: FOLDER={folder} cannot be written ({error}); name another, or say ANSWERS=none"
+            )
+    os.environ.update(ANSWERS=form, KEEP=keep, FOLDER=str(folder.absolute()))
+
+
 def become(*command):
     """Replace this process by a command of the environment."""
     path = Path(sys.executable).with_name(command[0])
@@ -93,6 +119,7 @@ def main():
         sys.exit(f"make serve: WORKERS={workers} is no number from 1 to 99")
     if os.environ.get("LOG", "") not in ("", "json"):
         sys.exit(f"make serve: LOG={os.environ['LOG']} is not json; leave it out for a log for people")
+    need_answers("make serve")
     listener = bind("make serve", "5001", os.environ.get("HOST", "").strip() or "127.0.0.1")
     uri = os.environ["MODEL_URI"] = need_champion("make serve", os.environ.get("MODEL") or "onet-gwa")
     # Without it the second half of an answer waits for an acknowledgement, since uvicorn's own socket for several
@@ -101,6 +128,11 @@ def main():
     listener.set_inheritable(True)
     host, port = listener.getsockname()
     print(f"make serve: {uri.removeprefix('models:/')} for http://{host}:{port}", file=sys.stderr)
+    if os.environ["ANSWERS"] != "none":
+        said = (
+            f"{os.environ['ANSWERS']} of answers stay in {os.environ['FOLDER']} for {os.environ['KEEP']} days"
+        )
+        print(f"make serve: {said}", file=sys.stderr)
     options = f"--fd {listener.fileno()} --workers {workers} --no-access-log --factory onet_gwa.app:app"
     become("uvicorn", *options.split(), "--app-dir", str(ROOT))
 

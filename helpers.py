@@ -46,7 +46,8 @@ from onet_gwa.promotion import promote
 from onet_gwa.serving import log_model, requirements
 
 # Whether what it is asked has changed.
-from onet_gwa.watch import STATISTICS, counted, judge, limits, psi, refer, statistics
+from onet_gwa.answers import known_words, measure
+from onet_gwa.watch import STATISTICS, counted, judge, limits, places, psi, refer, statistics
 from onet_gwa.reference import reference, tell_industries, training_data
 
 # What notebooks need besides, figures and servers; and what the job needs.

@@ -109,7 +109,8 @@ def finish(run_id, status, folder):
         try:
             for notebook in notebooks.glob("*.ipynb"):
                 notebook.with_suffix(".html").write_text(render(notebook), encoding="utf-8")
-            client.log_artifacts(run_id, str(notebooks), "notebook")
+            if any(notebooks.iterdir()):
+                client.log_artifacts(run_id, str(notebooks), "notebook")
         finally:
             client.set_terminated(run_id, status)
         run = client.get_run(run_id)

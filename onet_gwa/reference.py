@@ -36,7 +36,7 @@ print(json.dumps(said))
 
 
 def model_labels(model):
-    """Return the labels of a version such as "onet-gwa/3", as `load_labels` does; raise ValueError where there is none."""
+    """Return the labels of a version such as "onet-gwa/3" (see `load_labels`); raise ValueError where it is none."""
     import mlflow
 
     try:

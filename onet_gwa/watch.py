@@ -14,12 +14,12 @@ from onet_gwa.answers import measure
 from onet_gwa.tables import shorten
 
 STATISTICS = {
-    "labels": "shares of labels, PSI",
-    "probability": "highest probability of an answer, PSI",
-    "under_threshold": "share of answers under the threshold, difference",
+    "labels": "labels, PSI",
+    "probability": "highest probability, PSI",
+    "under_threshold": "answers under the threshold, difference",
     "length": "words of a question, PSI",
-    "unknown": "share of words that the model has never seen, difference",
-    "industries": "largest growth of an industry's share, standard errors",
+    "unknown": "words never seen, difference",
+    "industries": "growth of an industry, z",
 }
 BINS, DRAWS = 10, 2000
 
@@ -61,17 +61,17 @@ def counted(rows, reference):
     words, texts of each industry (where there are texts), answers under the threshold, words, and words that the
     model has never seen. Raises ValueError for a label that the model does not have.
     """
-    n, at = len(rows), _places(reference)
+    n, at = len(rows), places(reference)
     lengths = rows["GWA"].map(len).to_numpy(int)
     flat = np.array([code for codes in rows["GWA"] for code in codes], dtype=object)
-    places = pd.Index(reference.labels.index).get_indexer(flat)
-    if (places < 0).any():
-        code = shorten(repr(flat[(places < 0).argmax()]), 60)
+    columns = pd.Index(reference.labels.index).get_indexer(flat)
+    if (columns < 0).any():
+        code = shorten(repr(flat[(columns < 0).argmax()]), 60)
         raise ValueError(f"answers: {code} is no label of the model; give it answers of its own")
     best = np.array([max(row) for row in rows["probability"]], float)
     counts = np.zeros((n, at["unknown"] + 1))
     counts[:, 0] = 1
-    counts[np.repeat(np.arange(n), lengths), at["labels"].start + places] = 1
+    counts[np.repeat(np.arange(n), lengths), at["labels"].start + columns] = 1
     for name, values in (("probability", best), ("length", rows["words"].to_numpy())):
         place = np.searchsorted(reference.edges[name], values, side="right")
         counts[np.arange(n), at[name].start + place] = 1
@@ -85,7 +85,7 @@ def counted(rows, reference):
     return counts
 
 
-def _places(reference):
+def places(reference):
     """Return where in the counts each statistic finds its own, slices and numbers."""
     at, begin = {}, 1
     industries = len(reference.industries.classes_) if reference.industries else 0
@@ -110,18 +110,18 @@ def psi(actual, expected):
 def growth(actual, expected):
     """Return the largest growth of a share in standard errors, from counts (…, n) to counts: an array (…), 0 of none.
 
-    That is the z of two proportions (G. Snedecor and W. Cochran, Statistical Methods, 1989, section 7.10), the error
-    being that of the expected share, with a case added on both sides.
+    That is the z of two proportions with a pooled error (G. Snedecor and W. Cochran, Statistical Methods, 1989,
+    section 7.10), a case being added on both sides, so that no error is 0.
     """
     n, m = (np.maximum(1, counts.sum(axis=-1, keepdims=True)) for counts in (actual, expected))
-    share = (expected + 1) / (m + 2)
-    z = (actual / n - expected / m) / np.sqrt(share * (1 - share) * (1 / n + 1 / m))
+    pooled = (actual + expected + 1) / (n + m + 2)
+    z = (actual / n - expected / m) / np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     return np.where(actual.any(axis=-1), z.max(axis=-1, initial=0), 0)
 
 
 def shares(sums, reference):
     """Return the shares of answers under the threshold and of words never seen in counts (…, n_counts): a dict."""
-    at = _places(reference)
+    at = places(reference)
     return {
         "under_threshold": sums[..., at["under_threshold"]] / np.maximum(1, sums[..., 0]),
         "unknown": sums[..., at["unknown"]] / np.maximum(1, sums[..., at["words"]]),
@@ -131,7 +131,7 @@ def shares(sums, reference):
 def statistics(sums, reference, against=None):
     """Return the STATISTICS of the counts of weeks (…, n_counts) against the reference: an array (…, n_statistics)."""
     against = reference.rows.sum(axis=0) if against is None else against
-    at, ours, theirs = _places(reference), shares(sums, reference), shares(against, reference)
+    at, ours, theirs = places(reference), shares(sums, reference), shares(against, reference)
     found = {
         name: psi(sums[..., at[name]], against[..., at[name]]) for name in ("labels", "probability", "length")
     }
@@ -141,7 +141,7 @@ def statistics(sums, reference, against=None):
 
 
 def limits(reference, n, chance=0.02, draws=DRAWS):
-    """Return what chance lets a week of `n` answers pass in any of the STATISTICS with this probability: (n_statistics,).
+    """Return what a week of `n` answers passes by chance, in any of the STATISTICS, this rarely: (n_statistics,).
 
     Weeks are drawn from the reference, and each is compared with a reference that is drawn, too, since that is a
     sample as well. All limits are the same quantile of their statistic, chosen so that the share of drawn weeks in
@@ -163,7 +163,7 @@ def limits(reference, n, chance=0.02, draws=DRAWS):
 
 def counts_of(sums, reference, name):
     """Return the counts of `labels` or `industries`, those of the reference, and their codes: arrays (n,), a list."""
-    at = _places(reference)[name]
+    at = places(reference)[name]
     codes = reference.labels.index if name == "labels" else reference.industries.classes_
     return sums[at], reference.rows.sum(axis=0)[at], list(codes)
 
@@ -179,7 +179,7 @@ def judge(sums, reference, chance=0.02, least=100, given=None):
     computed, rows = {}, {}
     for week, counts in sorted(sums.items()):
         n, found = int(counts[0]), dict(zip(STATISTICS, statistics(counts, reference).tolist()))
-        if not counts[_places(reference)["industries"]].any():
+        if not counts[places(reference)["industries"]].any():
             found["industries"] = np.nan
         # Two digits of a number of answers are enough, and the fewer answers the higher the limit.
         size = n // 10 ** max(0, len(str(n)) - 2) * 10 ** max(0, len(str(n)) - 2)

@@ -13,6 +13,7 @@ from onet_gwa.watch import STATISTICS, counts_of
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .7rem; text-align: right }
+td { white-space: nowrap } td.text { text-align: left }
 th { border-bottom: 1px solid #888; vertical-align: bottom } td:first-child, th:first-child { text-align: left }
 .passed { background: #fbe3d6; font-weight: bold } .verdict { font-size: 1.2rem; border-left: .4rem solid #0072b2;
 padding: .5rem 1rem } .verdict.rings { border-color: #d55e00 } img { max-width: 100% } small { color: #555 }
@@ -81,7 +82,7 @@ def render_page(title, verdict, rings, facts, weeks, figure, changed, chance):
 <p class="verdict{" rings" * rings}">{escape(verdict)}</p>
 <ul>{"".join(f"<li>{escape(fact)}</li>" for fact in facts)}</ul>
 <h2>Week by week</h2>
-<img alt="Each statistic by week, with its limit dashed and what passed it as a diamond" src="data:image/png;base64,{image}">
+<img alt="Each statistic by week, its limit dashed, what passed it a diamond" src="data:image/png;base64,{image}">
 <table><tr>{head}</tr>{body}</table>
 <p><small>In each cell the statistic and, after the stroke, its limit; ▲ marks what passed it. A week without limits has
 too few answers to be judged, one without industries has no texts.</small></p>

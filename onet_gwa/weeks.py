@@ -57,7 +57,7 @@ def _newest_model(files):
 
 
 def _check_parquet(files, time, column, prefix):
-    """Return the model of the first row that has one; raise ValueError for other columns, and for times that are none."""
+    """Return the model of the first row that has one; raise ValueError for other columns, and times that are none."""
     import pyarrow
     import pyarrow.parquet
 

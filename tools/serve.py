@@ -4,9 +4,9 @@
         ANSWERS=counts FOLDER=answers KEEP=90 python tools/serve.py
 
 All but LOG and ANSWERS have these defaults. ANSWERS says what is kept of each answer in FOLDER for KEEP days: "none",
-which is the default, "counts", or "texts", with the texts (see `onet_gwa/answers.py`). The alias is looked up once, so that log and answers name the version, whatever is
-promoted later. Exit status: 1, with one line, when the store cannot be used, nothing is the champion, its files are
-gone, the port is taken, or FOLDER cannot be written.
+which is the default, "counts", or "texts", with the texts (see `onet_gwa/answers.py`). The alias is looked up once, so
+that log and answers name the version, whatever is promoted later. Exit status: 1, with one line, when the store cannot
+be used, nothing is the champion, its files are gone, the port is taken, or FOLDER cannot be written.
 """
 
 import os
@@ -79,7 +79,7 @@ def need_champion(name, model):
 
 
 def need_answers(name):
-    """Put what is kept of answers into the environment, for `onet_gwa/app.py`; exit with one line where it cannot be."""
+    """Put what is kept of answers into the environment, for the app; exit with one line where it cannot be."""
     from onet_gwa import answers
 
     form, keep = (os.environ.get(key, "").strip() for key in ("ANSWERS", "KEEP"))

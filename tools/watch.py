@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import helpers
 from onet_gwa.reference import model_labels, training_data
 from onet_gwa.tables import shorten

@@ -30,13 +30,7 @@ from onet_gwa_model import AtLeastOneLabelClassifier, at_least_one, terms
 from onet_gwa.training import C_of, calibrate, make_model, make_param_grid, one_standard_error
 
 # How good its answers are, and where they come from.
-from onet_gwa.scores import (
-    bootstrap_interval,
-    check_behavior,
-    expected_calibration_error,
-    reliability,
-    score,
-)
+from onet_gwa.scores import bootstrap_interval, check_behavior, expected_calibration_error, reliability, score
 from onet_gwa_model import Labeler, contributions, label, reasons
 
 # The run, the registry, the model that is served.
@@ -47,8 +41,10 @@ from onet_gwa.serving import log_model, requirements
 
 # Whether what it is asked has changed.
 from onet_gwa.answers import known_words, measure
-from onet_gwa.watch import STATISTICS, counted, judge, limits, places, psi, refer, statistics
+from onet_gwa.weeks import find_answers
+from onet_gwa.watch import STATISTICS, count_weeks, counted, judge, limits, places, psi, refer, statistics
 from onet_gwa.reference import reference, tell_industries, training_data
+from onet_gwa.watch_page import changes, weeks_figure
 
 # What notebooks need besides, figures and servers; and what the job needs.
 from onet_gwa.figures import figure_data, render, show

@@ -3,6 +3,7 @@
 A week and a Reference are compared by STATISTICS, each with a limit that chance passes rarely.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.stats import rankdata
 from onet_gwa import SEED
 from onet_gwa.answers import measure
 from onet_gwa.tables import shorten
+from onet_gwa.weeks import read_weeks
 
 STATISTICS = {
     "labels": "labels, PSI",
@@ -83,6 +85,20 @@ def counted(rows, reference):
     counts[:, at["under_threshold"]] = best < reference.threshold
     counts[:, at["words"]], counts[:, at["unknown"]] = rows["words"], rows["unknown"]
     return counts
+
+
+def count_weeks(files, model, reference, **columns):
+    """Return the counts (n_counts,) of each week in the files of `find_answers`, a dict, and what was left aside.
+
+    `columns` and the Counter of what was left aside are those of `read_weeks`, which raises ValueError.
+    """
+    sums, aside = {}, Counter()
+    for rows, left in read_weeks(files, model, reference.known, **columns):
+        aside += left
+        counts = counted(rows, reference)
+        for week in rows["week"].unique():
+            sums[int(week)] = sums.get(int(week), 0) + counts[(rows["week"] == week).to_numpy()].sum(axis=0)
+    return sums, aside
 
 
 def places(reference):

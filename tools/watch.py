@@ -11,7 +11,6 @@ be, and 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM. (`mlflow run . -e wat
 import argparse
 import re
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import helpers
 from onet_gwa.reference import model_labels, training_data
 from onet_gwa.tables import shorten
-from onet_gwa.watch_page import changes, render_page, weeks_figure
-from onet_gwa.weeks import find_answers, read_weeks
+from onet_gwa.watch_page import render_page
 
 PARAMETERS = {
     "answers": ("answers", "a server's FOLDER of answers, one of its files, or what score wrote"),
@@ -86,7 +84,7 @@ def parse_arguments(argv):
 def find(used):
     """Return the files of answers, the columns' names, and the model; raise ValueError or OSError."""
     columns = {name: used[name] for name in ("time", "column", "prefix")}
-    files, newest = find_answers(used["answers"], **columns)
+    files, newest = helpers.find_answers(used["answers"], **columns)
     return files, columns, used["model"] or newest
 
 
@@ -101,17 +99,6 @@ def prepare(used, model):
         return labels, tasks
     except OSError as error:
         raise ValueError(str(error)) from error
-
-
-def count(files, columns, model, reference):
-    """Return the counts of each week, a dict of arrays, and a Counter of what was left aside."""
-    sums, aside = {}, Counter()
-    for rows, left in read_weeks(files, model, reference.known, **columns):
-        aside += left
-        counts = helpers.counted(rows, reference)
-        for week in rows["week"].unique():
-            sums[week] = sums.get(week, 0) + counts[(rows["week"] == week).to_numpy()].sum(axis=0)
-    return sums, aside
 
 
 def decide(weeks, n, model, least):
@@ -160,7 +147,7 @@ def write(run_id, asked, weeks, page, figure, verdict, rings):
 def watch(run_id, used, files, columns, model, labels, tasks, asked):
     """Compare, and put all of it into the run; return whether a limit was passed, and the verdict."""
     against = helpers.reference(model, labels, tasks)
-    sums, aside = count(files, columns, model, against)
+    sums, aside = helpers.count_weeks(files, model, against, **columns)
     weeks = helpers.judge(sums, against, used["chance"], used["least"], used["limits"])
     newest, rings, verdict = decide(weeks, used["weeks"], model, used["least"])
     source = f"the data of {used['reference']}" if used["reference"] else "the data that it was trained on"
@@ -175,12 +162,12 @@ def watch(run_id, used, files, columns, model, labels, tasks, asked):
     last = next(
         counts for week, counts in sums.items() if str(pd.Timestamp(int(week), unit="D").date()) == monday
     )
-    labels_of = changes(last, against, "labels")
+    labels_of = helpers.changes(last, against, "labels")
     changed[f"Labels whose shares differ most in the week of {monday}"] = labels_of.join(labels["name"])
     if not pd.isna(newest["industries"].iloc[-1]):
         title = f"Industries, as naive Bayes tells them from the texts, in the week of {monday}"
-        changed[title] = changes(last, against, "industries")
-    figure = weeks_figure(weeks)
+        changed[title] = helpers.changes(last, against, "industries")
+    figure = helpers.weeks_figure(weeks)
     page = render_page(f"Watch of {model}", verdict, rings, facts, weeks, figure, changed, used["chance"])
     write(run_id, asked, weeks, page, figure, verdict, rings)
     return rings, verdict

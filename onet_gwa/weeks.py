@@ -70,11 +70,11 @@ def _check_parquet(files, time, column, prefix):
                     mend = {time: "; name it with time", needed["Task"]: "; name it with column"}
                     said = f"answers: {path} has no column {lacking[0]!r} among {shorten(', '.join(types))}"
                     raise ValueError(said + mend.get(lacking[0], "; give what score wrote, and its prefix"))
-                for batch in file.iter_batches(PART, columns=[needed["model"], needed["time"]]):
-                    if model is None:
-                        # An unreadable time is told before anything slow begins.
-                        _times(batch.column(1), path, 0)
-                        model = next((name for name in batch.column(0).to_pylist() if name), None)
+                batch = next(file.iter_batches(PART, columns=[needed["model"], needed["time"]]), None)
+                if batch is not None:
+                    # An unreadable time is told before anything slow begins.
+                    _times(batch.column(1), path, 0)
+                    model = model or next(filter(None, batch.column(0).to_pylist()), None)
         except (OSError, pyarrow.ArrowException) as error:
             raise ValueError(f"answers: {path} cannot be read: {shorten(first_line(error))}") from error
     return model

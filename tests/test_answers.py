@@ -105,7 +105,11 @@ def test_what_is_old_is_removed(tmp_path):
         (tmp_path / name).touch()
     answers.keep_for(tmp_path, 7, pause=0.1)
     wait(lambda: not (tmp_path / names[2]).exists(), 10)
-    assert {path.name for path in tmp_path.iterdir()} == {*names[:2], "answers-of-others.jsonl", "2020-01-01.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *names[:2],
+        "answers-of-others.jsonl",
+        "2020-01-01.jsonl",
+    }
     (tmp_path / names[2]).touch()
     wait(lambda: not (tmp_path / names[2]).exists(), 10)
     assert any(thread.daemon for thread in threading.enumerate())
@@ -124,7 +128,9 @@ def test_a_server_of_two_workers(versions, tmp_path):
         entries = [json.loads(line) for line in lines(log)]
         assert len(entries) == 21 and {entry["model"] for entry in entries} == {"onet-gwa/1"}
         assert [e["Task"] for e in entries[:20:2]] == [f"{TASK} {n}" for n in range(10)]
-        assert entries[0]["GWA"] == said[0][0]["GWA"] and entries[0]["probability"] == said[0][0]["probability"]
+        assert (
+            entries[0]["GWA"] == said[0][0]["GWA"] and entries[0]["probability"] == said[0][0]["probability"]
+        )
         assert stat.S_IMODE(log.stat().st_mode) == 0o700
         for path in (*log.iterdir(), log):
             path.rmdir() if path.is_dir() else path.unlink()

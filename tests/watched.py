@@ -22,7 +22,9 @@ def register(data, params=True):
     helpers.prepare_registration("onet-gwa", labels)
     with mlflow.start_run():
         source = LocalArtifactDatasetSource(str(helpers.source_path(data)))
-        mlflow.log_input(mlflow.data.from_pandas(tasks, source=source, name="tasks", digest=digest), "training")
+        mlflow.log_input(
+            mlflow.data.from_pandas(tasks, source=source, name="tasks", digest=digest), "training"
+        )
         mlflow.log_param("data", f"'{data}'")
         logged = helpers.log_model(helpers.make_model().fit(X, y), labels, X.head(1))
     return str(helpers.register(logged.model_uri, "onet-gwa", 0.5, digest))

@@ -67,7 +67,9 @@ def training_data(model, labels):
     # `mlflow run` logs it with the quotes that the shell needs.
     source = " ".join(shlex.split(run.data.params.get("data", "")))
     if source.partition(":")[0] not in ("sample", "onet"):
-        source = json.loads(inputs[0].dataset.source)["uri"].removeprefix("file://")
+        # What was asked for comes first: of runs with the same data MLflow keeps one source, that of the first.
+        found = json.loads(inputs[0].dataset.source)["uri"].removeprefix("file://")
+        source = ROOT / source if source and (ROOT / source).exists() else found
     try:
         tasks = load_tasks(source, labels)
     except (OSError, ValueError) as error:

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from watched import watched, write_log  # noqa: F401
 
 import helpers
 from onet_gwa.watch import growth
@@ -122,24 +121,3 @@ def test_weeks_are_judged(reference):
     assert weeks["length"].iloc[1] > weeks["length_limit"].iloc[1]
     assert helpers.judge(sums, reference, given={"length": 9.0})["passed"].sum() == 0
     assert helpers.judge(sums, reference, least=200)["labels_limit"].isna().all()
-
-
-@pytest.mark.slow
-def test_weeks_of_the_sample(watched, tmp_path):  # noqa: F811
-    """The reach on the sample: its own weeks do not ring, and industries with many statements are found."""
-    reference, rows = watched
-    files = sorted(write_log(tmp_path / "log", rows, weeks=40, n=500).iterdir())
-    sums, aside = helpers.count_weeks(files, "onet-gwa/1", reference)
-    assert +aside == {} and len(sums) == 40
-    assert (helpers.judge(sums, reference)["passed"] > 0).mean() <= 0.05
-    limits = helpers.limits(reference, 500)
-    industries = rows["Task"].map(
-        helpers.load_tasks("sample").drop_duplicates("Task").set_index("Task")["SOC"]
-    )
-    for code in ("51-0000", "53-0000", "47-0000"):
-        found, its = 0, np.flatnonzero(industries == code)
-        for _ in range(20):
-            weeks = [np.append(RNG.integers(len(rows), size=425), RNG.choice(its, 75)) for _ in range(2)]
-            sums = np.stack([reference.rows[week].sum(axis=0) for week in weeks])
-            found += (helpers.statistics(sums, reference) > limits).any()
-        assert found >= 18, code

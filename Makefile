@@ -16,7 +16,7 @@ help:  ## list what make can do
 run: .venv/ready  ## run the main job on the sample
 	@$(BIN)/python tools/run.py
 
-serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another HOST and PORT; MODEL names another
+serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another HOST and PORT; MODEL names another, ANSWERS keeps a log
 	@$(BIN)/python tools/serve.py
 
 promote: .venv/ready  ## make another version the champion, as in VERSION=7; MODEL names another model

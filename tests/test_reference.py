@@ -43,7 +43,9 @@ def test_data_that_are_gone_or_have_changed(watched, tmp_path):  # noqa: F811
     assert helpers.digest(helpers.training_data(name, labels)) == helpers.digest(helpers.load_tasks("sample"))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(ValueError, match=r"training data of onet-gwa/\d are gone: .* has the digest \w+, and") as error:
+    with pytest.raises(
+        ValueError, match=r"training data of onet-gwa/\d are gone: .* has the digest \w+, and"
+    ) as error:
         helpers.training_data(name, labels)
     assert "give them as reference" in str(error.value)
     path.unlink()
@@ -54,7 +56,9 @@ def test_data_that_are_gone_or_have_changed(watched, tmp_path):  # noqa: F811
 def test_a_version_that_does_not_say(watched):  # noqa: F811
     client = mlflow.MlflowClient()
     version = client.get_model_version("onet-gwa", "1")
-    other = client.create_model_version("onet-gwa", version.source, model_id=version.source.rpartition("/")[2])
+    other = client.create_model_version(
+        "onet-gwa", version.source, model_id=version.source.rpartition("/")[2]
+    )
     with pytest.raises(ValueError, match="does not say what it was trained on; give them as reference"):
         helpers.training_data(f"onet-gwa/{other.version}", helpers.load_labels())
 

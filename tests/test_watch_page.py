@@ -32,7 +32,11 @@ def test_the_page(reference, tmp_path):  # noqa: F811
     assert text.count('<td class="passed">▲') == 1 and 'class="verdict rings"' in text
     assert re.search(r"<td>2026-11-23</td><td>150</td>", text) and text.count("<tr>") == 2 + 3 + 3
     # One file: no address but of what it says itself.
-    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', text) == [] and "http" not in text and "<script" not in text
+    assert (
+        re.findall(r'(?:src|href)="(?!data:)[^"]*"', text) == []
+        and "http" not in text
+        and "<script" not in text
+    )
     assert f"{EVIDENTLY['packages']} packages" in text and "one of 50 weeks" in " ".join(text.split())
     figure.savefig(tmp_path / "weeks.png")
     assert Image.open(tmp_path / "weeks.png").size[0] > 800

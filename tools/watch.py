@@ -156,7 +156,7 @@ def watch(run_id, used, files, columns, model, labels, tasks, asked):
         *(f"Left aside: {n:,} {kind}" for kind, n in aside.items() if n),
         f"Reference: its answers to {len(against.rows):,} statements of {source}, digest {helpers.digest(tasks)}, "
         "on which it was not trained",
-        f"The newest {len(newest)} weeks decide: {', '.join(newest.index)}",
+        f"Decided by the weeks of {', '.join(newest.index)}",
     ]
     changed, monday = {}, newest.index[-1]
     last = next(

@@ -23,13 +23,17 @@ PAGE = (ROOT / "benchmarks" / "watch.md").read_text()
 
 def test_the_promises_on_the_page():
     """At most 1 in 20 false alarms, shifts found in 9 of 10 draws, a million answers in bounded memory and time."""
-    weeks, alarms = map(int, re.search(r"Of (\d+) weeks of 500 answers, drawn .*?, (\d+) passed", PAGE).groups())
+    weeks, alarms = map(
+        int, re.search(r"Of (\d+) weeks of 500 answers, drawn .*?, (\d+) passed", PAGE).groups()
+    )
     assert weeks == 200 and alarms <= weeks / 20
     fresh, alarms = map(int, re.search(r"Of (\d+) such weeks, (\d+) passed", PAGE).groups())
     assert fresh == 200 and alarms <= fresh / 20
     found = [float(line.split(" | ")[2]) for line in re.findall(r"^\| \d\d-0000.*", PAGE, re.MULTILINE)]
     assert len(found) >= 20 and min(found) >= 0.9
-    seconds, megabytes = map(int, re.search(r"read 1,000,000 .* of which (\d+) s on .* of (\d+) MB", PAGE).groups())
+    seconds, megabytes = map(
+        int, re.search(r"read 1,000,000 .* of which (\d+) s on .* of (\d+) MB", PAGE).groups()
+    )
     assert seconds < 120 and megabytes < 1000
     assert_terms(PAGE)
 
@@ -41,7 +45,9 @@ def test_its_parts(reference, tmp_path):  # noqa: F811
     industries = pd.Series(np.where(answers()["Task"].str.contains("haul|load|drive"), "53", "25"))
     table = bench.shifts(reference, industries, 100, 5, 20, rng)
     assert table["industry"].tolist() == ["53", "25"] or table["industry"].tolist() == ["25", "53"]
-    assert table["statements"].sum() == 400 and table[["texts", "counts"]].isin(np.arange(6) / 5).all(axis=None)
+    assert table["statements"].sum() == 400 and table[["texts", "counts"]].isin(np.arange(6) / 5).all(
+        axis=None
+    )
     bench.write(tmp_path / "watch.md", "Source: ours.", reference, drawn, fresh, table, (9.0, 8.0, 7.0, 0))
     text = (tmp_path / "watch.md").read_text()
     assert "in 9 s, of which 8 s on a processor, with a peak of 7 MB (exit status 0)" in text

@@ -38,11 +38,11 @@ def test_industries_are_learned_from_the_training_side(watched):  # noqa: F811
 
 def test_data_that_are_gone_or_have_changed(watched, tmp_path):  # noqa: F811
     labels, path = helpers.load_labels(), tmp_path / "tasks.csv"
-    shutil.copy(helpers.source_path("sample"), path)
+    lines = helpers.source_path("sample").read_text().splitlines()
+    path.write_text("\n".join(lines[:-9]) + "\n")
     name = f"onet-gwa/{register(str(path))}"
-    assert helpers.digest(helpers.training_data(name, labels)) == helpers.digest(helpers.load_tasks("sample"))
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:-1]) + "\n")
+    assert helpers.digest(helpers.training_data(name, labels)) == helpers.digest(helpers.load_tasks(path))
+    path.write_text("\n".join(lines[:-10]) + "\n")
     with pytest.raises(
         ValueError, match=r"training data of onet-gwa/\d are gone: .* has the digest \w+, and"
     ) as error:
@@ -51,6 +51,16 @@ def test_data_that_are_gone_or_have_changed(watched, tmp_path):  # noqa: F811
     path.unlink()
     with pytest.raises(ValueError, match="are gone: data: .* does not exist"):
         helpers.training_data(name, labels)
+
+
+def test_data_that_are_elsewhere(watched, tmp_path):  # noqa: F811
+    """Of runs with the same data MLflow keeps the source of the first, which will do where the second's is gone."""
+    labels, path = helpers.load_labels(), tmp_path / "tasks.csv"
+    shutil.copy(helpers.source_path("sample"), path)
+    name = f"onet-gwa/{register(str(path))}"
+    assert helpers.digest(helpers.training_data(name, labels)) == helpers.digest(helpers.load_tasks(path))
+    path.unlink()
+    assert len(helpers.training_data(name, labels)) == len(helpers.load_tasks("sample"))
 
 
 def test_a_version_that_does_not_say(watched):  # noqa: F811

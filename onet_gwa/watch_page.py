@@ -10,6 +10,8 @@ import pandas as pd
 from onet_gwa import ROOT
 from onet_gwa.watch import STATISTICS, counts_of
 
+# Of the series' colors, by value: a color such as C3 is another one when the figure is saved elsewhere.
+BLUE, ORANGE = "#0072B2", "#D55E00"
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .7rem; text-align: right }
@@ -43,9 +45,9 @@ def weeks_figure(weeks):
         days = [monday[5:] for monday in weeks.index]
         for ax, name in zip(axes.flat, names):
             judged, passed = weeks[f"{name}_limit"].notna(), weeks[name] > weeks[f"{name}_limit"]
-            ax.plot(days, weeks[name], marker="o", color="C0", markersize=4)
+            ax.plot(days, weeks[name], marker="o", color=BLUE, markersize=4)
             ax.plot(days, weeks[f"{name}_limit"], color="0.4", linestyle="--")
-            ax.plot(np.array(days)[passed], weeks[name][passed], "D", color="C3", markersize=8)
+            ax.plot(np.array(days)[passed], weeks[name][passed], "D", color=ORANGE, markersize=8)
             ax.set_title(STATISTICS[name], fontsize=10)
             ax.set_ylim(0, None)
             ax.set_xticks(range(0, len(days), max(1, len(days) // 5)))
@@ -101,12 +103,13 @@ def _row(monday, row):
 
 def _shares(table):
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ["code", *table.columns])
-    rows = "".join(
-        f"<tr><td>{html.escape(str(code))}</td>"
-        + "".join(
-            f"<td>{v:.1%}</td>" if isinstance(v, float) else f"<td>{html.escape(str(v))}</td>" for v in row
+    rows = ""
+    for code, *values in table.itertuples():
+        cells = (
+            f"<td>{value:.1%}</td>"
+            if isinstance(value, float)
+            else f'<td class="text">{html.escape(str(value))}</td>'
+            for value in values
         )
-        + "</tr>"
-        for code, row in zip(table.index, table.itertuples(index=False))
-    )
+        rows += f"<tr><td>{html.escape(str(code))}</td>{''.join(cells)}</tr>"
     return f"<table><tr>{head}</tr>{rows}</table>"

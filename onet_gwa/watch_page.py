@@ -22,7 +22,7 @@ padding: .5rem 1rem } .verdict.rings { border-color: #d55e00 } img { max-width: 
 """
 NOTES = """
 <p>A limit is what chance passes in one of {often:.0f} weeks, over all statistics together; it was computed for each
-week's number of answers, from weeks drawn from the reference. The reference are the answers of the same model to
+week's number of answers, from weeks drawn from the reference. The reference is the answers of the same model to
 statements that it was not trained on. The PSI is the <em>population stability index</em>: 0 for equal shares. A passed
 limit says that the questions have changed, and not that the answers are wrong: read some, label a hundred, and compare.
 A quiet week does not say that they are right.</p>

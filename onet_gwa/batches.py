@@ -1,5 +1,6 @@
 """Statements by the million: checked, answered and written in batches, so that memory does not grow with them."""
 
+import errno
 import functools
 import os
 from pathlib import Path
@@ -39,11 +40,13 @@ def open_statements(path, column, prefix, folder):
         raise ValueError(f"{table} ends neither in .csv nor in .parquet, and is not a folder")
     try:
         if is_csv:
-            path = _to_parquet(path, Path(folder, "statements.parquet"))
+            path = _to_parquet(path, column, Path(folder, "statements.parquet"))
         statements = ds.dataset(path, format="parquet", partitioning="hive")
         # It reads how many there are in each file, and so finds one that is none.
         statements.count_rows()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(f"output: {folder}: {error.strerror}; make room there for {path} as parquet") from error
         raise ValueError(f"{table} cannot be read: {shorten(first_line(error))}; write it anew") from error
     need_columns(pd.DataFrame(columns=statements.schema.names), [column], table)
     kind = statements.schema.field(column).type
@@ -60,7 +63,7 @@ def open_statements(path, column, prefix, folder):
     return statements, path
 
 
-def _to_parquet(path, target):
+def _to_parquet(path, column, target):
     """Write a CSV file as a parquet file of texts, whose path is returned."""
     import pyarrow as pa
     import pyarrow.csv
@@ -70,7 +73,7 @@ def _to_parquet(path, target):
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
     with pyarrow.csv.open_csv(path, parse_options=parse) as reader:
         names = reader.schema.names
-    need_columns(pd.DataFrame(columns=names), names, f"input: {path}")
+    need_columns(pd.DataFrame(columns=names), [*names, column], f"input: {path}")
     texts = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names})
     with pyarrow.csv.open_csv(path, parse_options=parse, convert_options=texts) as reader:
         with pyarrow.parquet.ParquetWriter(target, reader.schema) as writer:
@@ -95,7 +98,8 @@ def answer_here(statements, model, column, prefix, folder):
     """Answer all statements on all cores of this machine; yield the number of rows of each batch that is written.
 
     `model` is the folder of a model, and `folder` a new one, whose parquet files have the rows in their order. Each
-    core has a process with a copy of the model. Raises what the model does, and OSError when the disk is full.
+    core has a process with a copy of the model. Raises RuntimeError where the model fails, and OSError where the disk
+    is full.
     """
     import joblib
     import pyarrow as pa

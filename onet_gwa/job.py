@@ -117,8 +117,10 @@ def finish(run_id, status, folder):
     except (mlflow.MlflowException, SQLAlchemyError, OSError, ValueError) as error:
         # Nobody's, it is not reaped.
         (folder / OWNER).unlink(missing_ok=True)
-        reason = f"it could not be logged: {plain(first_line(error))}"
-        raise OSError(f"the executed notebook stays in {notebooks}, {reason}") from error
+        reason = f"could not be logged: {plain(first_line(error))}"
+        if any(notebooks.iterdir()):
+            raise OSError(f"the executed notebook stays in {notebooks}, it {reason}") from error
+        raise OSError(f"the end of run {run_id} {reason}") from error
     if status == "FAILED" and (folder / KEPT).exists():
         (folder / OWNER).unlink(missing_ok=True)
     else:
@@ -130,7 +132,7 @@ def reap():
     """Close the RUNNING runs of dead processes of this machine as KILLED, remove their folders; return what to say.
 
     That is a list of sentences. Runs and folders of another machine or container, of a living process, and without
-    a mark of `claim` are left alone. Raises OSError and ValueError as `connect` does.
+    a mark (see `mark`) are left alone. Raises OSError and ValueError as `connect` does.
     """
     connect()
     import mlflow

@@ -45,7 +45,7 @@ def end_with_launcher():
 
 
 def end_with(parent):
-    """Let the end of the process with the id `parent`, which started this one, kill it, within a second.
+    """End this process within a second after the one with the id `parent`, which started it.
 
     joblib's workers would wait for five minutes whether there is more to do.
     """

@@ -66,8 +66,8 @@ def need_master(master):
 def session(master, log):
     """Start Spark's driver for a master; yield its SparkSession, and stop it at the end.
 
-    What Spark's Java process says goes into the open file `log`. Nobody else reaches it on this machine, unless the
-    master is on another one, whose workers ask it. Raises RuntimeError, with the cause in one line, where Spark fails.
+    What Spark's Java process says goes into the open file `log`. It listens on 127.0.0.1, unless the master is on
+    another machine, whose workers connect to it. Raises RuntimeError, with the cause in one line, where Spark fails.
     """
     from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext

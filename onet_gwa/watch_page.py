@@ -21,16 +21,12 @@ th { border-bottom: 1px solid #888; vertical-align: bottom } td:first-child, th:
 padding: .5rem 1rem } .verdict.rings { border-color: #d55e00 } img { max-width: 100% } small { color: #555 }
 """
 NOTES = """
-<p>A limit is what chance passes in one of {often:.0f} weeks, over all statistics together; it was computed for each
-week's number of answers, from weeks drawn from the reference. The reference is the answers of the same model to
+<p>A limit that was not given is what chance passes in one of {often:.0f} weeks, over all statistics together; it was
+computed for each week's number of answers, from weeks drawn from the reference. The reference is the answers of the same model to
 statements that it was not trained on. The PSI is the <em>population stability index</em>: 0 for equal shares. A passed
 limit says that the questions have changed, and not that the answers are wrong: read some, label a hundred, and compare.
 A quiet week does not say that they are right.</p>
-<p>Statistics and page are pandas, SciPy and scikit-learn, which the job needs anyway. Evidently, which has them too,
-would add {packages} packages and {megabytes} MB.</p>
 """
-# Measured with evidently 0.7.23 beside requirements.txt.
-EVIDENTLY = {"packages": 38, "megabytes": 253}
 
 
 def weeks_figure(weeks):
@@ -77,7 +73,7 @@ def render_page(title, verdict, rings, facts, weeks, figure, changed, chance):
     head = "".join(f"<th>{escape(name)}</th>" for name in ["week of", "answers", *STATISTICS.values()])
     body = "".join(_row(monday, row) for monday, row in weeks.iterrows())
     tables = "".join(f"<h2>{escape(name)}</h2>{_shares(table)}" for name, table in changed.items())
-    notes = NOTES.format(often=1 / chance, **EVIDENTLY)
+    notes = NOTES.format(often=1 / chance)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
@@ -86,8 +82,8 @@ def render_page(title, verdict, rings, facts, weeks, figure, changed, chance):
 <h2>Week by week</h2>
 <img alt="Each statistic by week, its limit dashed, what passed it a diamond" src="data:image/png;base64,{image}">
 <table><tr>{head}</tr>{body}</table>
-<p><small>In each cell the statistic and, after the stroke, its limit; ▲ marks what passed it. A week without limits has
-too few answers to be judged, one without industries has no texts.</small></p>
+<p><small>In each cell is the statistic and, after the slash, its limit; ▲ marks what passed it. A week without limits has
+too few answers to be judged; one without industries has no texts, or the training data have no industries.</small></p>
 {tables}{notes}</body></html>
 """
 

@@ -17,7 +17,9 @@ KEYS = ["time", "model", "GWA", "probability", "words", "unknown"]
 
 
 def find_answers(path, time="time", column="Task", prefix=""):
-    """Return the files of a log or of scored rows, and the model that answered last, such as ("onet-gwa/3").
+    """Return the files of a log or of scored rows, and the name of a model, such as "onet-gwa/3".
+
+    Of a log it is the one that answered last, of scored rows that of the first one that has a model.
 
     `path` is a folder or a file: of a log, whose names end in .jsonl, or of parquet, as `score` writes it. Of parquet,
     `time` and `column` name the columns of times and texts, and `prefix` is what `score` was given. Raises

@@ -59,13 +59,13 @@ def test_the_command_in_both_ways_and_what_reads_its_answers(project):
             r"in [\d.]+ s, [\d,]+ a", "in 1 s, 1 a", shown.replace("/home/ann/onet-gwa", str(project))
         )
         assert re.sub(r"in [\d.]+ s, [\d,]+ a", "in 1 s, 1 a", said) == same.strip()
-        answers = pd.read_parquet(project / "answers")
+        answers = pd.read_parquet(project / "labeled")
         tasks = pd.read_csv(project / "data" / "tasks.csv")
         assert answers["Task"].tolist() == tasks["Task"].tolist()
         assert list(answers)[3:] == [f"predicted_{name}" for name in ("GWA", "name", "probability", "model")]
         for code in blocks("python") * (command == first):
             assert run_in(project, "python", "-c", code).stdout
-        shutil.rmtree(project / "answers")
+        shutil.rmtree(project / "labeled")
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_the_commands_on_spark(project, number):
     command = [block for block in blocks("console") if "master" in block][number]
     with cluster(1) if number else contextlib.nullcontext("") as master:
         typed(project, command.replace("spark://127.0.0.1:7077", master or ""))
-    [output] = project.glob("answers-*")
+    [output] = project.glob("labeled-*")
     assert len(pd.read_parquet(output)) == len(pd.read_csv(project / "data" / "tasks.csv"))
     shutil.rmtree(output)
 
@@ -118,6 +118,6 @@ def test_the_nightly_line(project, tmp_path):
     bare = ["env", "-i", f"HOME={tmp_path}", "LOGNAME=onet-gwa", "SHELL=/bin/sh", "PATH=/usr/bin:/bin"]
     done = subprocess.run([*bare, "/bin/sh", "-c", line], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    [output] = tmp_path.glob("answers-*")
-    assert datetime.date.fromisoformat(output.name.removeprefix("answers-"))
+    [output] = tmp_path.glob("labeled-*")
+    assert datetime.date.fromisoformat(output.name.removeprefix("labeled-"))
     assert pd.read_parquet(output)["GWA"].notna().tolist() == [True, False]

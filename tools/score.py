@@ -3,8 +3,9 @@
     python tools/score.py --input statements.parquet --output answers --model models:/onet-gwa@champion
 
 It runs on all cores of this machine or, with --master, on Apache Spark; memory does not grow with the table. The
-answers are written beside `output` under another name, which they get when all are there. Exit status: 0 when they
-are, 1 when something failed, 2 for what cannot be, and 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM.
+answers are written beside `output` under another name, and get its name when all are there. Exit status: 0 when they
+are, 1 when something failed or the store cannot be used, 2 for what cannot be, 129, 130 and 143 after SIGHUP, SIGINT
+and SIGTERM.
 """
 
 import argparse
@@ -119,7 +120,7 @@ def answer(options, folder, statements, path, model):
 
 
 def record(run_id, options, facts, metrics):
-    """Log to the run what was asked, what was found out of it, and what was measured; and a sentence of it."""
+    """Log to the run what was asked, found and measured, and a sentence about it, which is returned."""
     import mlflow
 
     client = mlflow.MlflowClient()
@@ -144,6 +145,11 @@ def main(argv=None):
 
     store_errors = OSError, mlflow.MlflowException, SQLAlchemyError
     try:
+        store.connect()
+    except (OSError, ValueError) as error:
+        say(str(error))
+        return 1
+    try:
         try:
             output = new_folder(options.output)
             if options.master:
@@ -152,9 +158,8 @@ def main(argv=None):
             beside = f".{output.name}-", output.parent
             job.remove_dead(*beside)
             folder = job.own_folder(*beside)
-            statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
-            store.connect()
             model, uri = fetch_model(options.model, folder / "model")
+            statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
             run_id = store.open_run()
             job.mark(run_id)
         except (OSError, ValueError, RuntimeError) as error:
@@ -167,7 +172,7 @@ def main(argv=None):
             rows, without = batches.count(folder / "answers", options.prefix)
             (folder / "answers").rename(output)
         except (OSError, RuntimeError) as error:
-            say(f"{error}; there are no answers in {output}")
+            say(f"{error}; the answers of this job are not in {output}")
             return 1
         status, rate = "FINISHED", rows / seconds
         facts = {"input_path": os.path.abspath(options.input), "output_path": str(output)}

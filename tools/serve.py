@@ -5,8 +5,8 @@
 
 All but LOG and ANSWERS have these defaults. ANSWERS says what is kept of each answer in FOLDER for KEEP days: "none",
 which is the default, "counts", or "texts", with the texts (see `onet_gwa/answers.py`). The alias is looked up once, so
-that log and answers name the version, whatever is promoted later. Exit status: 1, with one line, when the store cannot
-be used, nothing is the champion, its files are gone, the port is taken, or FOLDER cannot be written.
+that log and answers name the version, whatever is promoted later. Exit status: 1, with one line, when a variable or
+the store cannot be used, nothing is the champion, its files are gone, the port is taken, or FOLDER cannot be written.
 """
 
 import os

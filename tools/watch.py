@@ -3,7 +3,7 @@
     python tools/watch.py --answers answers
 
 `answers` is the FOLDER of a scoring server with ANSWERS=counts or texts, or what `score` wrote. Logs a run with the
-statistics of each week, their limits, a figure and a page, watch.html. Exit status: 0 when no limit was passed in the
+statistics of each week, their limits, a table, a figure and a page, watch.html. Exit status: 0 when no limit was passed in the
 newest weeks, 3 when one was, 2 for arguments, answers and training data that cannot be used, 1 when the store cannot
 be, and 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM. (`mlflow run . -e watch` makes 1 of each but 0.)
 """
@@ -23,7 +23,7 @@ from onet_gwa.watch_page import render_page
 
 PARAMETERS = {
     "answers": ("answers", "a server's FOLDER of answers, one of its files, or what score wrote"),
-    "reference": ("", "other data than the model was trained on: what helpers.load_tasks takes"),
+    "reference": ("", "other data to compare with than the model was trained on: what -P data takes"),
     "model": ("", "the version to watch, such as onet-gwa/3, by default the one that answered last"),
     "time": ("time", "of what score wrote, the column of times"),
     "column": ("Task", "of what score wrote, the column of texts"),

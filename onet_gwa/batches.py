@@ -1,8 +1,11 @@
 """Statements by the million: checked, answered and written in batches, so that memory does not grow with them."""
 
+import collections
 import errno
 import functools
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +30,7 @@ def open_statements(path, column, prefix, folder):
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    path, table = Path(path), f"input: {path}"
+    path, table = Path(os.path.abspath(path)), f"input: {path}"
     if not path.exists():
         raise FileNotFoundError(
             f"{table} is not there; name a CSV or parquet file, or a folder of parquet files"
@@ -40,30 +43,46 @@ def open_statements(path, column, prefix, folder):
         raise ValueError(f"{table} ends neither in .csv nor in .parquet, and is not a folder")
     try:
         if is_csv:
-            path = _to_parquet(path, column, Path(folder, "statements.parquet"))
-        statements = ds.dataset(path, format="parquet", partitioning="hive")
+            path = _to_parquet(path, column, prefix, table, Path(folder, "statements.parquet"))
+        # Of a file, the names of all folders above it would be taken for columns.
+        statements = ds.dataset(path, format="parquet", partitioning="hive" if path.is_dir() else None)
         # It reads how many there are in each file, and so finds one that is none.
         statements.count_rows()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(f"output: {folder}: {error.strerror}; make room there for {path} as parquet") from error
+            raise OSError(
+                f"output: {folder}: {error.strerror}; make room there for {path} as parquet"
+            ) from error
         raise ValueError(f"{table} cannot be read: {shorten(first_line(error))}; write it anew") from error
-    need_columns(pd.DataFrame(columns=statements.schema.names), [column], table)
+    _need_names(statements.schema.names, column, prefix, table)
+    for fragment in statements.get_fragments():
+        if column not in [
+            *fragment.physical_schema.names,
+            *ds.get_partition_keys(fragment.partition_expression),
+        ]:
+            raise ValueError(
+                f"input: {fragment.path} has no column {column!r}, which other files of {path} have"
+            )
     kind = statements.schema.field(column).type
-    if str(getattr(kind, "value_type", kind)) not in TEXTS:
+    if str(kind.value_type if pa.types.is_dictionary(kind) else kind) not in TEXTS:
         raise ValueError(
             f"{table}: the column {column!r} holds {kind}, and texts are needed; name another column"
         )
-    taken = [name for name in answer_schema(prefix).names if name in statements.schema.names]
+    return statements, path
+
+
+def _need_names(names, column, prefix, table):
+    """Raise ValueError unless each column is there once, `column` among them, and none is called like the answer's."""
+    need_columns(pd.DataFrame(columns=names), [column, *names], table)
+    taken = [name for name in answer_schema(prefix).names if name in names]
     if taken:
         raise ValueError(
             f"{table}: there is a column {taken[0]!r}, as the answer has; give the answer's columns other names, "
             f"such as {prefix}predicted_{taken[0][len(prefix) :]}, with prefix={prefix}predicted_"
         )
-    return statements, path
 
 
-def _to_parquet(path, column, target):
+def _to_parquet(path, column, prefix, table, target):
     """Write a CSV file as a parquet file of texts, whose path is returned."""
     import pyarrow as pa
     import pyarrow.csv
@@ -73,7 +92,7 @@ def _to_parquet(path, column, target):
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
     with pyarrow.csv.open_csv(path, parse_options=parse) as reader:
         names = reader.schema.names
-    need_columns(pd.DataFrame(columns=names), [*names, column], f"input: {path}")
+    _need_names(names, column, prefix, table)
     texts = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names})
     with pyarrow.csv.open_csv(path, parse_options=parse, convert_options=texts) as reader:
         with pyarrow.parquet.ParquetWriter(target, reader.schema) as writer:
@@ -108,20 +127,9 @@ def answer_here(statements, model, column, prefix, folder):
     Path(folder).mkdir()
     # Without its metadata, in which pandas notes an index and columns.
     schema = pa.schema([*statements.schema, *answer_schema(prefix)])
-    processes = min(joblib.cpu_count(), statements.count_rows() // BATCH + 1)
-    parallel = joblib.Parallel(
-        processes,
-        backend="loky",
-        return_as="generator",
-        batch_size=1,
-        initializer=end_with,
-        initargs=[os.getpid()],
-    )
-    answered = parallel(joblib.delayed(answer)(batch, model, column) for batch in read(statements))
-    file, writer = 0, pyarrow.parquet.ParquetWriter(_part(folder, 0), schema)
+    file, rows, writer = 0, 0, pyarrow.parquet.ParquetWriter(_part(folder, 0), schema)
     try:
-        rows = 0
-        for batch in answered:
+        for batch in _answered(statements, model, column, joblib.cpu_count()):
             if rows >= ROWS_PER_FILE:
                 writer.close()
                 file, rows = file + 1, 0
@@ -131,6 +139,22 @@ def answer_here(statements, model, column, prefix, folder):
             yield len(batch)
     finally:
         writer.close()
+
+
+def _answered(statements, model, column, cores):
+    """Yield the answered batches in their order. A few are under way at once, and so in memory."""
+    processes = min(cores, statements.count_rows() // BATCH + 1)
+    spawn, waiting = multiprocessing.get_context("spawn"), collections.deque()
+    pool = ProcessPoolExecutor(processes, spawn, end_with, (os.getpid(),))
+    try:
+        for batch in read(statements):
+            waiting.append(pool.submit(answer, batch, model, column))
+            if len(waiting) > 3 * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def read(statements):
@@ -149,12 +173,16 @@ def read(statements):
             for batch in file.iter_batches(BATCH):
                 # What the name of a folder says, and what another file has, is in no column of this one.
                 have = {name: batch.column(name) for name in batch.schema.names}
-                columns = [
-                    have[field.name].cast(field.type)
-                    if field.name in have
-                    else pa.repeat(pa.scalar(given.get(field.name), field.type), len(batch))
-                    for field in statements.schema
-                ]
+                try:
+                    columns = [
+                        have[field.name].cast(field.type)
+                        if field.name in have
+                        else pa.repeat(pa.scalar(given.get(field.name), field.type), len(batch))
+                        for field in statements.schema
+                    ]
+                except pa.ArrowException as error:
+                    said = f"{fragment.path} differs in its types from the first file: {first_line(error)}"
+                    raise OSError(said) from error
                 yield pa.RecordBatch.from_arrays(columns, schema=statements.schema)
 
 

@@ -47,7 +47,7 @@ def end_with_launcher():
 def end_with(parent):
     """End this process within a second after the one with the id `parent`, which started it.
 
-    joblib's workers would wait for five minutes whether there is more to do.
+    A pool's workers would wait for more to do.
     """
 
     def follow():
@@ -55,6 +55,8 @@ def end_with(parent):
             time.sleep(0.5)
         os._exit(1)
 
+    # The terminal's Ctrl-C is for the parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=follow, daemon=True).start()
 
 

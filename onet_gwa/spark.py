@@ -81,6 +81,8 @@ def session(master, log):
     # An answer has columns that differ in case from some of the input's.
     conf.setAll([("spark.ui.enabled", "false"), ("spark.sql.caseSensitive", "true")])
     conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
+    # As others write them; Spark's own way loses the time zone.
+    conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     if master.startswith("local") or re.match(r"spark://(127\.0\.0\.1|localhost):", master):
         conf.setAll([("spark.driver.host", "127.0.0.1"), ("spark.driver.bindAddress", "127.0.0.1")])
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

@@ -22,9 +22,10 @@ padding: .5rem 1rem } .verdict.rings { border-color: #d55e00 } img { max-width: 
 """
 NOTES = """
 <p>A limit that was not given is what chance passes in one of {often:.0f} weeks, over all statistics together; it was
-computed for each week's number of answers, from weeks drawn from the reference. The reference is the answers of the same model to
-statements that it was not trained on. The PSI is the <em>population stability index</em>: 0 for equal shares. A passed
-limit says that the questions have changed, and not that the answers are wrong: read some, label a hundred, and compare.
+computed for each week's number of answers, from weeks drawn from the reference. The reference is the answers of the
+same model to statements that it was not trained on. The PSI is the <em>population stability index</em>: 0 for
+equal shares. A passed limit says that the questions have changed, and not that the answers are wrong: read some,
+label a hundred, and compare.
 A quiet week does not say that they are right.</p>
 """
 
@@ -82,8 +83,9 @@ def render_page(title, verdict, rings, facts, weeks, figure, changed, chance):
 <h2>Week by week</h2>
 <img alt="Each statistic by week, its limit dashed, what passed it a diamond" src="data:image/png;base64,{image}">
 <table><tr>{head}</tr>{body}</table>
-<p><small>In each cell is the statistic and, after the slash, its limit; ▲ marks what passed it. A week without limits has
-too few answers to be judged; one without industries has no texts, or the training data have no industries.</small></p>
+<p><small>In each cell is the statistic and, after the slash, its limit; ▲ marks what passed it. A week without limits
+has too few answers to be judged; one without industries has no texts,
+or the training data have no industries.</small></p>
 {tables}{notes}</body></html>
 """
 

@@ -170,6 +170,8 @@ def main(argv=None):
             answer(options, folder, statements, path, model)
             seconds = time.monotonic() - begin
             rows, without = batches.count(folder / "answers", options.prefix)
+            if rows != statements.count_rows():
+                raise RuntimeError(f"{rows:,} of {statements.count_rows():,} rows were answered")
             (folder / "answers").rename(output)
         except (OSError, RuntimeError) as error:
             say(f"{error}; the answers of this job are not in {output}")

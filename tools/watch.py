@@ -3,9 +3,9 @@
     python tools/watch.py --answers answers
 
 `answers` is the FOLDER of a scoring server with ANSWERS=counts or texts, or what `score` wrote. Logs a run with the
-statistics of each week, their limits, a table, a figure and a page, watch.html. Exit status: 0 when no limit was passed in the
-newest weeks, 3 when one was, 2 for arguments, answers and training data that cannot be used, 1 when the store cannot
-be, and 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM. (`mlflow run . -e watch` makes 1 of each but 0.)
+statistics of each week, their limits, a table, a figure and a page, watch.html. Exit status: 0 when no limit was
+passed in the newest weeks, 3 when one was, 2 for arguments, answers and training data that cannot be used, 1 when the
+store cannot be, and 129, 130 and 143 after SIGHUP, SIGINT and SIGTERM. (`mlflow run . -e watch` makes 1 of each but 0.)
 """
 
 import argparse

@@ -147,7 +147,7 @@ def shipping(master):
     helpers.connect()
     model = mlflow.artifacts.download_artifacts(MODEL)
     size = sum(path.stat().st_size for path in Path(model).rglob("*") if path.is_file())
-    with tempfile.TemporaryFile() as log, session(master, log) as spark:
+    with tempfile.TemporaryFile("w+") as log, session(master, log) as spark:
         workers = 2
 
         def ask(function):

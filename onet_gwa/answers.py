@@ -56,7 +56,7 @@ def keep_for(folder, days, pause=3600):
             remove_old(folder, days)
             time.sleep(pause)
 
-    threading.Thread(target=sweep, daemon=True).start()
+    threading.Thread(target=sweep, name=f"sweep {folder}", daemon=True).start()
 
 
 def answer_log(form, folder, known):
@@ -71,8 +71,9 @@ def answer_log(form, folder, known):
     def write(data, answer):
         nonlocal torn
         now, lines = datetime.now(UTC), []
-        # A caller may send one text without a list around it.
-        texts = [data["Task"]] if isinstance(data["Task"], str) else data["Task"]
+        # MLflow hands on a table, a dict of columns or of one text, or a list of rows.
+        texts = [row["Task"] for row in data] if isinstance(data, list) else data["Task"]
+        texts = [texts] if isinstance(texts, str) else texts
         rows = zip(texts, answer["GWA"], answer["probability"], answer["model"])
         for text, codes, probability, model in rows:
             if codes is None:

@@ -89,7 +89,7 @@ def _state(page):
 
 
 def _cause(said):
-    """Return the line of a daemon's log that tells most: its first error, or the last line."""
+    """Return the line of a daemon's log that tells most: its first error, or the command and the last line."""
     lines = said.splitlines()
     errors = [line.strip() for line in lines[1:] if re.search(r"Error|Exception|error:", line)]
-    return (errors or [lines[0], lines[-1]])[0]
+    return errors[0] if errors else f"{lines[0]} {lines[-1]}"

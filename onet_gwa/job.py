@@ -65,7 +65,11 @@ def own_folder(prefix=PREFIX, parent=None):
     OSError when it cannot be made.
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    (folder / OWNER).write_text("\n".join(_owner()), encoding="utf-8")
+    try:
+        (folder / OWNER).write_text("\n".join(_owner()), encoding="utf-8")
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 

@@ -55,17 +55,22 @@ def training_data(model, labels):
 
     Raises ValueError where its run does not say which these were, they are gone, or they have changed.
     """
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient, MlflowException
 
     client, (name, _, version) = MlflowClient(), model.rpartition("/")
-    version = client.get_model_version(name, version)
     mend = "give them as reference, or watch a newer version"
-    run = client.get_run(version.run_id) if version.run_id else None
+    try:
+        version = client.get_model_version(name, version)
+        run = client.get_run(version.run_id) if version.run_id else None
+    except MlflowException as error:
+        raise ValueError(f"reference: the run of {model} is gone: {first_line(error)}; {mend}") from error
     inputs = run.inputs.dataset_inputs if run else []
     if not inputs or "data_digest" not in version.tags:
         raise ValueError(f"reference: the run of {model} does not say what it was trained on; {mend}")
-    # `mlflow run` logs it with the quotes that the shell needs.
-    source = " ".join(shlex.split(run.data.params.get("data", "")))
+    source = run.data.params.get("data", "")
+    if "mlflow.project.entryPoint" in run.data.tags:
+        # MLflow has logged it with the quotes that the shell needs.
+        source = " ".join(shlex.split(source))
     if source.partition(":")[0] not in ("sample", "onet"):
         # What was asked for comes first: of runs with the same data MLflow keeps one source, that of the first.
         found = json.loads(inputs[0].dataset.source)["uri"].removeprefix("file://")

@@ -62,12 +62,33 @@ def need_master(master):
         raise OSError(f"master: nothing answers at {master}; start it, or name another")
 
 
+def need_types(schema):
+    """Raise ValueError, with the column, for a pyarrow Schema that Spark cannot read or write in parquet."""
+    import pyarrow as pa
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import from_arrow_type
+
+    for field in schema:
+        kind = field.type
+        bad = pa.types.is_null(kind) or pa.types.is_timestamp(kind) and kind.unit == "ns"
+        try:
+            from_arrow_type(kind)
+        except PySparkException:
+            bad = True
+        if bad:
+            raise ValueError(
+                f"input: Spark cannot take the column {field.name!r}, whose type is {kind}; write it as another "
+                "type, or leave master out"
+            )
+
+
 @contextlib.contextmanager
 def session(master, log):
     """Start Spark's driver for a master; yield its SparkSession, and stop it at the end.
 
-    What Spark's Java process says goes into the open file `log`. It listens on 127.0.0.1, unless the master is on
-    another machine, whose workers connect to it. Raises RuntimeError, with the cause in one line, where Spark fails.
+    What Spark's Java process says goes into `log`, a file open to be written and read. It listens on 127.0.0.1, unless
+    the master is on another machine, whose workers connect to it. Raises RuntimeError, with the cause in one line, where
+    Spark fails.
     """
     from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
@@ -83,15 +104,20 @@ def session(master, log):
     conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
     # As others write them; Spark's own way loses the time zone.
     conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+    if master.startswith("local"):
+        # Others on this machine would reach its ports.
+        conf.set("spark.authenticate", "true")
     if master.startswith("local") or re.match(r"spark://(127\.0\.0\.1|localhost):", master):
         conf.setAll([("spark.driver.host", "127.0.0.1"), ("spark.driver.bindAddress", "127.0.0.1")])
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    gateway = launch_gateway(conf=conf, popen_kwargs={"stdout": log, "stderr": log})
     interrupt = signal.getsignal(signal.SIGINT)
     try:
+        gateway = launch_gateway(conf=conf, popen_kwargs={"stdout": log, "stderr": log})
         context = SparkContext(conf=conf, gateway=gateway)
-    except Py4JError as error:
-        raise RuntimeError(f"master: {master} does not take the job: {cause(error)}") from error
+    except (Py4JError, PySparkException) as error:
+        log.seek(0)
+        said = f"{error}\n{log.read()}"
+        raise RuntimeError(f"master: {master} does not take the job: {cause(said)}") from error
     # Spark has put its own there.
     signal.signal(signal.SIGINT, interrupt)
     try:
@@ -120,7 +146,8 @@ def answer_on_spark(spark, statements, path, model, column, prefix, folder):
     # Characters of a pattern, in a path, would be one.
     table = spark.read.schema(schema).parquet("file://" + re.sub(r"([]\\[{}*?])", r"\\\1", str(path)))
     # Spark divides a file between the groups of rows that its writer made, and pandas makes one of a million.
-    if sum(fragment.metadata.num_row_groups for fragment in statements.get_fragments()) < pieces:
+    spread = sum(fragment.metadata.num_row_groups for fragment in statements.get_fragments()) < pieces
+    if spread:
         table = table.repartition(pieces)
     predict = mlflow.pyfunc.spark_udf(spark, model, env_manager="local", params={"skip_bad": True})
     answered = table.withColumn(ANSWER, predict(col(_quoted(column)).cast("string")))
@@ -130,7 +157,7 @@ def answer_on_spark(spark, statements, path, model, column, prefix, folder):
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(answers.write.parquet, f"file://{folder}")
         try:
-            yield from _progress(spark.sparkContext.statusTracker(), written, rows)
+            yield from _progress(spark.sparkContext.statusTracker(), written, rows, spread)
             written.result()
         finally:
             # A job that is to end would be waited for.
@@ -143,19 +170,27 @@ def _quoted(name):
     return "`" + name.replace("`", "``") + "`"
 
 
-def _progress(tracker, written, rows):
-    """Yield how many rows more are done, about as the finished tasks say, until the future `written` is."""
-    done, begin, waits = 0, time.monotonic(), True
+def _progress(tracker, written, rows, spread):
+    """Yield how many rows more are done, about as the finished tasks say, until the future `written` is.
+
+    With `spread` the first stage reads the rows and gives them to others, and answers none.
+    """
+    done, began, warned, seen = 0, time.monotonic(), False, set()
     while not written.done():
         time.sleep(0.5)
         stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
         stage = max(filter(None, stages), key=lambda stage: stage.stageId, default=None)
-        if waits and stage and (stage.numActiveTasks or stage.numCompletedTasks):
-            waits = False
-        if waits and time.monotonic() > begin + 30:
-            logger.warning("no worker of the master has taken a task for 30 s; are all of them busy?")
-            waits = False
-        if stage and (more := rows * stage.numCompletedTasks // stage.numTasks - done) > 0:
+        if stage and stage.numActiveTasks:
+            began, warned = time.monotonic(), False
+        elif not warned and time.monotonic() > began + 30:
+            logger.warning("no worker of the master has had a task for 30 s; are all of them busy, or gone?")
+            warned = True
+        seen |= {stage.stageId} if stage else set()
+        if (
+            stage
+            and len(seen) > spread
+            and (more := rows * stage.numCompletedTasks // stage.numTasks - done) > 0
+        ):
             done += more
             yield more
     yield rows - done
@@ -163,5 +198,9 @@ def _progress(tracker, written, rows):
 
 def cause(error):
     """Return what went wrong, in one line, from an error of Spark, which has the traces of three processes."""
-    lines = re.findall(r"^(?:Caused by: |: )?([\w.]+(?:Error|Exception)\b.*)", str(error), re.MULTILINE)
+    lines = re.findall(
+        r"^(?:Caused by: |: |Exception in thread \S+ )?([\w.]+(?:Error|Exception)\b.*)",
+        str(error),
+        re.MULTILINE,
+    )
     return shorten(lines[-1] if lines else first_line(error))

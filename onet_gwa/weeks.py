@@ -31,7 +31,7 @@ def find_answers(path, time="time", column="Task", prefix=""):
             f"answers: {shorten(repr(str(path)))} does not exist; give the FOLDER of a server with ANSWERS=counts, or "
             f"what score wrote (looked for {shorten(os.path.abspath(path))!r})"
         )
-    files = sorted(folder.glob(NAME.format("*"))) or sorted(folder.glob("[!._]*.parquet"))
+    files = sorted(folder.glob(NAME.format("????-??-??"))) or sorted(folder.glob("[!._]*.parquet"))
     files = files if folder.is_dir() else [folder]
     if not files or files[0].suffix not in (".jsonl", ".parquet"):
         raise ValueError(
@@ -72,6 +72,15 @@ def _check_parquet(files, time, column, prefix):
                     mend = {time: "; name it with time", needed["Task"]: "; name it with column"}
                     said = f"answers: {path} has no column {lacking[0]!r} among {shorten(', '.join(types))}"
                     raise ValueError(said + mend.get(lacking[0], "; give what score wrote, and its prefix"))
+                kinds = {name: str(types[name]) for name in (column, needed["GWA"])}
+                if (
+                    not kinds[column].startswith(("string", "large_string"))
+                    or "list" not in kinds[needed["GWA"]]
+                ):
+                    said = f"{column!r} has {kinds[column]}, and {needed['GWA']!r} {kinds[needed['GWA']]}"
+                    raise ValueError(
+                        f"answers: in {path} {said}; name the column of texts, and score's prefix"
+                    )
                 batch = next(file.iter_batches(PART, columns=[needed["model"], needed["time"]]), None)
                 if batch is not None:
                     # An unreadable time is told before anything slow begins.

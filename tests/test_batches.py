@@ -60,6 +60,29 @@ def test_files_of_other_columns(table, tmp_path):
     )
 
 
+def test_a_file_without_the_column(table, tmp_path):
+    (tmp_path / "in").mkdir()
+    table.to_parquet(tmp_path / "in" / "a.parquet")
+    table.rename(columns={"Task": "task"}).to_parquet(tmp_path / "in" / "b.parquet")
+    with pytest.raises(ValueError, match="b.parquet has no column 'Task', which other files of .* have"):
+        opened(tmp_path / "in", tmp_path)
+
+
+def test_a_file_of_other_types(table, tmp_path):
+    (tmp_path / "in").mkdir()
+    table.assign(id=7).to_parquet(tmp_path / "in" / "a.parquet")
+    table.to_parquet(tmp_path / "in" / "b.parquet")
+    with pytest.raises(OSError, match="b.parquet differs in its types from the first file: .*'a'"):
+        list(batches.read(opened(tmp_path / "in", tmp_path)))
+
+
+def test_folders_above_a_file_are_no_columns(table, tmp_path):
+    folder = tmp_path / "month=3"
+    folder.mkdir()
+    table.to_parquet(folder / "t.parquet")
+    assert opened(folder / "t.parquet", tmp_path).schema.names == ["id", "Task"]
+
+
 def test_an_empty_table_is_one(table, tmp_path):
     table.head(0).astype("str").to_parquet(tmp_path / "t.parquet")
     assert opened(tmp_path / "t.parquet", tmp_path).count_rows() == 0
@@ -98,6 +121,9 @@ def test_what_is_refused_of_parquet_files(table, tmp_path):
     table.assign(Task=1).to_parquet(tmp_path / "n.parquet")
     with pytest.raises(ValueError, match="the column 'Task' holds int64, and texts are needed"):
         opened(tmp_path / "n.parquet", tmp_path)
+    table.assign(Task=[["a", "list"]] * 5).to_parquet(tmp_path / "l.parquet")
+    with pytest.raises(ValueError, match="the column 'Task' holds list<.*>, and texts are needed"):
+        opened(tmp_path / "l.parquet", tmp_path)
     table.assign(my_GWA="").to_parquet(tmp_path / "p.parquet")
     with pytest.raises(ValueError, match="such as my_predicted_GWA, with prefix=my_predicted_"):
         opened(tmp_path / "p.parquet", tmp_path, prefix="my_")

@@ -110,6 +110,7 @@ def refusals(table, folder):
         (dict(input=absent, output=out), f"input: {absent} is not there; name a CSV or parquet file"),
         (dict(input=table, output=out, column="text"), "there is no column 'text'; found: 'id', 'Task'"),
         (dict(input=table, output=table), f"output: {table} is there; name a new folder, or remove it"),
+        (dict(input=folder, output=out), f"output: {out} is in the input; name a folder elsewhere"),
         (dict(input=table, output=f"{absent}/out"), f"output: there is no folder {absent}; make it"),
         (dict(input=table, output=out, model="models:/onet-gwa/9"), "models:/onet-gwa/9 cannot be read: "),
         (
@@ -182,16 +183,18 @@ def test_one_that_is_stopped(master, number, status, versions, tmp_path, main):
     parts = ".out-*/answers/**/part-*"
     wait(lambda: any(master or part.stat().st_size > 1000 for part in tmp_path.glob(parts)), 180)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(number)
+    # A terminal sends Ctrl-C to all processes of the job.
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     assert process.wait(30) == status
+    assert "Traceback" not in process.stderr.read()
     assert not out.exists()
     psutil.wait_procs(children, timeout=10)
     # One that has ended is a zombie where nobody asks for its status.
     assert [child for child in children if child.is_running() and child.status() != "zombie"] == []
-    [left] = list(tmp_path.glob(".out-*")) if number == signal.SIGKILL else [None]
+    assert len(list(tmp_path.glob(".out-*"))) == (number == signal.SIGKILL)
     job.reap()
     assert scored(versions)[0].info.status == "KILLED"
     pd.read_parquet(table).head(40).to_parquet(table)
     assert main(asked(input=table, output=out)) == 0
-    assert sorted(os.listdir(tmp_path)) == ["out", "t.parquet"] and left is None or not left.exists()
+    assert sorted(os.listdir(tmp_path)) == ["out", "t.parquet"]
     assert batches.count(out, "") == (40, 10)

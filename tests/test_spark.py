@@ -70,7 +70,7 @@ def model(versions, tmp_path_factory):
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     with (
-        open(tmp_path_factory.mktemp("spark") / "log", "w") as log,
+        open(tmp_path_factory.mktemp("spark") / "log", "w+") as log,
         spark.session("local[2]", log) as session,
     ):
         yield session
@@ -117,6 +117,33 @@ def test_equal_answers(kind, session, model, tmp_path, monkeypatch):
     assert {row["my_model"] for row in there} == {"onet-gwa/1"}
     files = list((folder / "spark").glob("*.parquet"))
     assert len(files) > 1
+
+
+@needs_spark
+@pytest.mark.slow
+def test_a_relative_path_and_times_with_their_zone(session, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame({"id": range(3), "Task": ["Cook.", "Weld.", "Teach."]})
+    table["when"] = pd.to_datetime(["2026-11-27 10:00"] * 3).tz_localize("UTC")
+    table.to_parquet("t.parquet")
+    here, there = both(session, "t.parquet", model, tmp_path)
+    assert here == there
+    kinds = [
+        pq.read_schema(next((tmp_path / name).glob("*.parquet"))).field("when").type
+        for name in ("here", "spark")
+    ]
+    assert kinds[0] == kinds[1] == pa.timestamp("us", "UTC")
+
+
+@needs_spark
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.null(), pa.uint64(), pa.time32("s")], ids=str)
+def test_types_that_spark_has_not(kind):
+    good = pa.schema([("Task", pa.string()), ("n", pa.int8()), ("m", pa.list_(pa.date32()))])
+    spark.need_types(good)
+    with pytest.raises(
+        ValueError, match=f"Spark cannot take the column 'x', whose type is {kind}".replace("[", r"\[")
+    ):
+        spark.need_types(pa.schema([*good, ("x", kind)]))
 
 
 @needs_spark

@@ -17,7 +17,7 @@ import helpers
 SEARCH = """
 import json, sys, joblib, joblibspark, helpers
 from test_spark_search import search
-with open(sys.argv[2], "w") as log, helpers.session(sys.argv[1], log) as spark:
+with open(sys.argv[2], "w+") as log, helpers.session(sys.argv[1], log) as spark:
     hosts = spark.sparkContext.parallelize(range(4), 4).map(lambda _: __import__("os").getppid()).distinct().count()
     spark.sparkContext.environment["PYTHONPATH"] = str(helpers.ROOT)
     joblibspark.register_spark()

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 import watch as tool
 from conftest import ROOT
-from watched import NAME, watched, write_log  # noqa: F401
+from watched import NAME, register, watched, write_log  # noqa: F401
 
 import helpers
 
@@ -145,6 +146,22 @@ def test_no_week_to_judge(quiet):
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     told = "the fullest, of 2026-09-07, has 300; wait, or give a smaller least"
     assert f"watch: answers: no week has 301 of onet-gwa/1; {told}\n" in done.stderr
+    assert newest_run().info.status == "FAILED"
+    register("sample")
+    done = watch("--answers", quiet, "--model", "onet-gwa/2")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "watch: answers: no week has 100 of onet-gwa/2; there is none; wait" in done.stderr
+
+
+def test_a_log_that_goes_meanwhile(quiet, tmp_path):
+    """A file that cannot be opened, which is not the newest, is told in one line, and the run is FAILED."""
+    shutil.copytree(quiet, tmp_path / "log")
+    first = min((tmp_path / "log").iterdir())
+    first.unlink()
+    first.symlink_to(tmp_path / "gone")
+    done = watch("--answers", tmp_path / "log")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"run {newest_run().info.run_id} failed: [Errno 2]" in done.stderr
     assert newest_run().info.status == "FAILED"
 
 

@@ -25,6 +25,7 @@ def register(data, params=True):
         mlflow.log_input(
             mlflow.data.from_pandas(tasks, source=source, name="tasks", digest=digest), "training"
         )
+        mlflow.set_tag("mlflow.project.entryPoint", "main")
         mlflow.log_param("data", f"'{data}'")
         logged = helpers.log_model(helpers.make_model().fit(X, y), labels, X.head(1))
     return str(helpers.register(logged.model_uri, "onet-gwa", 0.5, digest))

@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 # Not `helpers`, which imports onet_gwa_model.py: the model, which may be older, brings its own.
@@ -59,9 +61,11 @@ def parse_arguments(argv):
     return parser.parse_args(argv)
 
 
-def new_folder(path):
-    """Return the absolute path of a folder that can be made; raise OSError for one that cannot."""
+def new_folder(path, statements):
+    """Return the absolute path of a folder that can be made, and not in `statements`; raise OSError for another."""
     path = Path(os.path.abspath(path))
+    if path.is_relative_to(os.path.abspath(statements)):
+        raise FileExistsError(f"output: {path} is in the input; name a folder elsewhere")
     if os.path.lexists(path):
         raise FileExistsError(f"output: {path} is there; name a new folder, or remove it")
     if not path.parent.is_dir():
@@ -72,21 +76,18 @@ def new_folder(path):
 
 
 def fetch_model(uri, folder):
-    """Return the path of a copy of the model, in `folder`, and its address, in which a version is for the alias.
+    """Return the path of a copy of the model, in `folder`, and its name, such as "onet-gwa/3" whatever the alias.
 
     Raises OSError for one that is not there, and ValueError for one that gives other answers.
     """
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
-    if not re.match(r"[a-z-]+:/.", uri):
+    if not re.match(r"[a-z][a-z0-9+.-]*:/.", uri):
         raise ValueError(
             f"model: {uri!r} is no address of a model; write for example models:/onet-gwa@champion"
         )
     try:
-        if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
-            version = mlflow.MlflowClient().get_model_version_by_alias(*alias.groups()).version
-            uri = f"models:/{alias[1]}/{version}"
         path = mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
         signature = mlflow.models.Model.load(path).signature
     except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
@@ -98,7 +99,10 @@ def fetch_model(uri, folder):
         raise ValueError(
             f"model: {uri} gives {given}, and not {batches.answer_schema('').names}; name another"
         )
-    return path, uri
+    # Written for what comes from the registry.
+    meta = Path(path, "registered_model_meta")
+    told = yaml.safe_load(meta.read_text(encoding="utf-8")) if meta.exists() else {}
+    return path, "{model_name}/{model_version}".format(**told) if told else uri
 
 
 def answer(options, folder, statements, path, model):
@@ -112,7 +116,7 @@ def answer(options, folder, statements, path, model):
                 bar.update(rows)
             return
         with (
-            open(folder / "spark.log", "w", encoding="utf-8") as log,
+            open(folder / "spark.log", "w+", encoding="utf-8", errors="replace") as log,
             spark.session(options.master, log) as session,
         ):
             for rows in spark.answer_on_spark(session, statements, path, *known):
@@ -139,7 +143,18 @@ def record(run_id, options, facts, metrics):
 
 
 def main(argv=None):
-    options, folder, run_id, status = parse_arguments(argv), None, None, "FAILED"
+    options = parse_arguments(argv)
+    try:
+        return score(options)
+    except SystemExit:
+        # By a signal: the run that `mlflow run` has opened is nobody's any more.
+        job.close()
+        raise
+
+
+def score(options):
+    """Do all of it; return the exit status."""
+    folder, run_id, status = None, None, "FAILED"
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -151,15 +166,17 @@ def main(argv=None):
         return 1
     try:
         try:
-            output = new_folder(options.output)
+            output = new_folder(options.output, options.input)
             if options.master:
                 spark.need_java()
                 spark.need_master(options.master)
-            beside = f".{output.name}-", output.parent
-            job.remove_dead(*beside)
-            folder = job.own_folder(*beside)
-            model, uri = fetch_model(options.model, folder / "model")
+            # What a night left has another name than tonight's output.
+            job.remove_dead(".", output.parent)
+            folder = job.own_folder(f".{output.name}-", output.parent)
+            model, name = fetch_model(options.model, folder / "model")
             statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
+            if options.master:
+                spark.need_types(statements.schema)
             run_id = store.open_run()
             job.mark(run_id)
         except (OSError, ValueError, RuntimeError) as error:
@@ -172,19 +189,22 @@ def main(argv=None):
             rows, without = batches.count(folder / "answers", options.prefix)
             if rows != statements.count_rows():
                 raise RuntimeError(f"{rows:,} of {statements.count_rows():,} rows were answered")
+            # After a power cut, what has the name is whole.
+            os.sync()
             (folder / "answers").rename(output)
         except (OSError, RuntimeError) as error:
             say(f"{error}; the answers of this job are not in {output}")
             return 1
-        status, rate = "FINISHED", rows / seconds
         facts = {"input_path": os.path.abspath(options.input), "output_path": str(output)}
-        facts["answered_by"] = uri.removeprefix("models:/")
-        metrics = {"rows": rows, "rows_without_text": without, "seconds": seconds, "rows_per_second": rate}
+        facts["answered_by"] = name
+        metrics = {"rows": rows, "rows_without_text": without, "seconds": seconds}
+        metrics["rows_per_second"] = rows / seconds
         try:
             print(record(run_id, options, facts, metrics))
         except store_errors as error:
             say(f"the answers are in {output}, and the run {run_id} is not: {first_line(error)}")
             return 1
+        status = "FINISHED"
         return 0
     except SystemExit:
         status = "KILLED"
@@ -196,8 +216,6 @@ def main(argv=None):
         if run_id:
             with contextlib.suppress(*store_errors):
                 mlflow.MlflowClient().set_terminated(run_id, status)
-        elif status == "KILLED":
-            job.close()
 
 
 if __name__ == "__main__":

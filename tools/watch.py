@@ -18,7 +18,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import helpers
 from onet_gwa.reference import model_labels, training_data
-from onet_gwa.tables import shorten
+from onet_gwa.tables import first_line, shorten
 from onet_gwa.watch_page import render_page
 
 PARAMETERS = {
@@ -103,7 +103,7 @@ def prepare(used, model):
 
 def decide(weeks, n, model, least):
     """Return the newest judged weeks, whether one passed a limit, and the verdict; ValueError where none is judged."""
-    judged = weeks[weeks["labels_limit"].notna()]
+    judged = weeks[weeks["labels_limit"].notna()] if len(weeks) else weeks
     if judged.empty:
         told = "there is none"
         if len(weeks):
@@ -192,12 +192,22 @@ def main(argv=None):
     except (OSError, ValueError) as error:
         say(str(error))
         return 1
+    except SystemExit as stopped:
+        # By a signal: the run that `mlflow run` has opened is nobody's any more.
+        if stopped.code > 3:
+            helpers.close()
+        raise
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
     status, rings = "FAILED", None
     try:
         rings, verdict = watch(run_id, used, files, columns, model, labels, tasks, asked)
         status = "FINISHED"
     except ValueError as error:
         refuse(str(error))
+    except (OSError, mlflow.MlflowException, SQLAlchemyError) as error:
+        say(f"run {run_id} failed: {first_line(error)}")
     except SystemExit:
         status = "KILLED"
         raise

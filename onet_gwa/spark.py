@@ -87,8 +87,8 @@ def session(master, log):
     """Start Spark's driver for a master; yield its SparkSession, and stop it at the end.
 
     What Spark's Java process says goes into `log`, a file open to be written and read. It listens on 127.0.0.1, unless
-    the master is on another machine, whose workers connect to it. Raises RuntimeError, with the cause in one line, where
-    Spark fails.
+    the master is on another machine, whose workers connect to it. Raises RuntimeError, with the cause in one line,
+    where Spark fails.
     """
     from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext

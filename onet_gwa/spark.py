@@ -137,12 +137,13 @@ def answer_on_spark(spark, statements, path, model, column, prefix, folder):
     """
     import mlflow.pyfunc
     from pyspark.sql.functions import col
+    from pyspark.sql.pandas.types import from_arrow_schema
 
     rows = statements.count_rows()
     pieces = max(rows // ROWS_PER_FILE, min(spark.sparkContext.defaultParallelism, rows // BATCH), 1)
     size = sum(os.path.getsize(file) for file in statements.files)
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(size // pieces + 1))
-    schema = spark.createDataFrame(statements.schema.empty_table()).schema
+    schema = from_arrow_schema(statements.schema, prefer_timestamp_ntz=True)
     # Characters of a pattern, in a path, would be one.
     table = spark.read.schema(schema).parquet("file://" + re.sub(r"([]\\[{}*?])", r"\\\1", str(path)))
     # Spark divides a file between the groups of rows that its writer made, and pandas makes one of a million.

@@ -202,7 +202,7 @@ def score(options):
         try:
             print(record(run_id, options, facts, metrics))
         except store_errors as error:
-            say(f"the answers are in {output}, and the run {run_id} is not: {first_line(error)}")
+            say(f"the answers are in {output}, but run {run_id} was not recorded: {first_line(error)}")
             return 1
         status = "FINISHED"
         return 0

@@ -169,8 +169,9 @@ def write(path, source, reference, drawn, fresh, table, million):
         ),
         "## A million answers",
         "",
-        f"`tools/watch.py` read {MILLION:,} answers with their texts, over a year, in {seconds:.0f} s, of which {worked:.0f} s on "
-        f"a processor, with a peak of {megabytes:.0f} MB (exit status {status}). The load at the end of the minute was {os.getloadavg()[0]:.1f}.",
+        f"`tools/watch.py` read {MILLION:,} answers with their texts, over a year, in {seconds:.0f} s "
+        f"({worked:.0f} s of CPU time), with a peak of {megabytes:.0f} MB (exit status {status}). The load of the last "
+        f"minute was then {os.getloadavg()[0]:.1f}.",
         "",
         ATTRIBUTION,
     ]

@@ -69,6 +69,8 @@ def test_a_line_of_the_log_for_each_request(server):
     requests.get(f"http://{address}/Zeppelin%0A%7B?site=secret", timeout=60)
     assert requests.get(f"http://{address}/ping", timeout=60).headers["X-Model"] == "onet-gwa/1"
     requests.post(f"http://{address}/invocations", secret, headers={"Content-Type": ""}, timeout=60)
+    # The log is a file of another process.
+    wait(lambda: len(entries(folder)) >= before + 6)
     lines = entries(folder)[before:]
     assert [list(line) for line in lines] == [KEYS] * 6
     assert [(line["method"], line["path"], line["status"], line["rows"]) for line in lines] == [

@@ -64,10 +64,10 @@ def parse_arguments(argv):
 def new_folder(path, statements):
     """Return the absolute path of a folder that can be made, and not in `statements`; raise OSError for another."""
     path = Path(os.path.abspath(path))
-    if path.is_relative_to(os.path.abspath(statements)):
-        raise FileExistsError(f"output: {path} is in the input; name a folder elsewhere")
     if os.path.lexists(path):
         raise FileExistsError(f"output: {path} is there; name a new folder, or remove it")
+    if path.is_relative_to(os.path.abspath(statements)):
+        raise FileExistsError(f"output: {path} is in the input; name a folder elsewhere")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"output: there is no folder {path.parent}; make it, or name another")
     if not os.access(path.parent, os.W_OK | os.X_OK):

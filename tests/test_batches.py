@@ -72,7 +72,7 @@ def test_a_file_of_other_types(table, tmp_path):
     (tmp_path / "in").mkdir()
     table.assign(id=7).to_parquet(tmp_path / "in" / "a.parquet")
     table.to_parquet(tmp_path / "in" / "b.parquet")
-    with pytest.raises(OSError, match="b.parquet differs in its types from the first file: .*'a'"):
+    with pytest.raises(OSError, match="b.parquet differs in its types from the first file: Failed to parse"):
         list(batches.read(opened(tmp_path / "in", tmp_path)))
 
 

@@ -10,6 +10,7 @@ from common import MOST_LOAD, helpers, markdown
 
 MODEL = "models:/onet-gwa@champion"
 PLAIN = f"""import sys, mlflow, pandas as pd
+
 _, source, target = sys.argv
 statements = pd.read_parquet(source)
 answers = mlflow.pyfunc.load_model("{MODEL}").predict(statements)

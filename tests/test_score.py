@@ -169,7 +169,7 @@ def test_a_model_of_older_code(versions, table, tmp_path, main):
 
 # A Spark driver that is killed is in test_score_faults.py.
 STOPPED = [(signal.SIGTERM, ""), (signal.SIGINT, ""), (signal.SIGKILL, "")]
-STOPPED += [(signal.SIGTERM, "local[2]"), (signal.SIGINT, "local[2]")]
+STOPPED += [(signal.SIGINT, "local[2]")]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .7rem; text-align: right }
-td { white-space: nowrap } td.text { text-align: left }
+td { white-space: nowrap } tbody th { text-align: left; font-weight: normal; border: 0 }
 th { border-bottom: 1px solid #888; vertical-align: bottom } td:first-child, th:first-child { text-align: left }
 .passed { background: #fbe3d6; font-weight: bold } .verdict { font-size: 1.2rem; border-left: .4rem solid #0072b2;
 padding: .5rem 1rem } .verdict.rings { border-color: #d55e00 } img { max-width: 100% } small { color: #555 }
@@ -25,8 +25,7 @@ NOTES = """
 computed for each week's number of answers, from weeks drawn from the reference. The reference is the answers of the
 same model to statements that it was not trained on. The PSI is the <em>population stability index</em>: 0 for
 equal shares. A passed limit says that the questions have changed, and not that the answers are wrong: read some,
-label a hundred, and compare.
-A quiet week does not say that they are right.</p>
+label a hundred, and compare. A quiet week does not say that they are right.</p>
 """
 
 
@@ -73,7 +72,10 @@ def render_page(title, verdict, rings, facts, weeks, figure, changed, chance):
     escape = html.escape
     head = "".join(f"<th>{escape(name)}</th>" for name in ["week of", "answers", *STATISTICS.values()])
     body = "".join(_row(monday, row) for monday, row in weeks.iterrows())
-    tables = "".join(f"<h2>{escape(name)}</h2>{_shares(table)}" for name, table in changed.items())
+    tables = "".join(
+        f"<h2>{escape(name)}</h2>{table.to_html(border=0, float_format='{:.1%}'.format, index_names=False)}"
+        for name, table in changed.items()
+    )
     notes = NOTES.format(often=1 / chance)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>
@@ -97,17 +99,3 @@ def _row(monday, row):
         text = "–" if pd.isna(value) else f"{value:.3f}" if pd.isna(limit) else f"{value:.3f} / {limit:.3f}"
         cells += f'<td class="passed">▲ {text}</td>' if value > limit else f"<td>{text}</td>"
     return f"<tr><td>{monday}</td><td>{row['answers']:,.0f}</td>{cells}</tr>"
-
-
-def _shares(table):
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in ["code", *table.columns])
-    rows = ""
-    for code, *values in table.itertuples():
-        cells = (
-            f"<td>{value:.1%}</td>"
-            if isinstance(value, float)
-            else f'<td class="text">{html.escape(str(value))}</td>'
-            for value in values
-        )
-        rows += f"<tr><td>{html.escape(str(code))}</td>{''.join(cells)}</tr>"
-    return f"<table><tr>{head}</tr>{rows}</table>"

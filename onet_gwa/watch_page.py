@@ -84,7 +84,7 @@ def render_page(title, verdict, rings, facts, weeks, figure, changed, chance):
 <ul>{"".join(f"<li>{escape(fact)}</li>" for fact in facts)}</ul>
 <h2>Week by week</h2>
 <img alt="Each statistic by week, its limit dashed, what passed it a diamond" src="data:image/png;base64,{image}">
-<table><tr>{head}</tr>{body}</table>
+<table><thead><tr>{head}</tr></thead>{body}</table>
 <p><small>In each cell is the statistic and, after the slash, its limit; ▲ marks what passed it. A week without limits
 has too few answers to be judged; one without industries has no texts,
 or the training data have no industries.</small></p>

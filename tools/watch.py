@@ -162,10 +162,8 @@ def watch(run_id, used, files, columns, model, labels, tasks, asked):
     last = next(
         counts for week, counts in sums.items() if str(pd.Timestamp(int(week), unit="D").date()) == monday
     )
-    labels_of = helpers.changes(last, against, "labels")
-    changed[f"Labels whose shares differ most in the week of {monday}"] = labels_of.join(
-        labels["name"]
-    ).set_index("name", append=True)
+    named = helpers.changes(last, against, "labels").join(labels["name"]).set_index("name", append=True)
+    changed[f"Labels whose shares differ most in the week of {monday}"] = named
     if not pd.isna(newest["industries"].iloc[-1]):
         title = f"Industries, as naive Bayes tells them from the texts, in the week of {monday}"
         changed[title] = helpers.changes(last, against, "industries")

@@ -62,10 +62,22 @@ def master(versions):
         yield master
 
 
-def score(table, output, master):
-    """Start the program, which answers the table into `output`."""
-    command = [sys.executable, "tools/score.py", "--input", table, "--output", output, "--master", master]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def score(table, master):
+    """A function that starts the program, which answers the table into a folder, until the test is over."""
+    jobs = []
+
+    def start(output):
+        command = [sys.executable, "tools/score.py", "--input", table, "--output", output, "--master", master]
+        jobs.append(
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        job.terminate()
+        job.communicate()
 
 
 def until_half_way(job, output):
@@ -103,28 +115,29 @@ def check(output, said, undisturbed):
     assert not list(output.parent.glob(f".{output.name}-*"))
 
 
-def test_the_driver_is_killed(table, undisturbed, master, tmp_path):
+def test_the_driver_is_killed(score, undisturbed, tmp_path):
     """Half-way, it leaves nothing that looks finished, its executors end, and repeating is safe."""
     output = tmp_path / "answers"
-    job = score(table, output, master)
+    job = score(output)
     until_half_way(job, output)
     job.kill()
     job.communicate()
     [left] = tmp_path.iterdir()
     assert left.name.startswith(".answers-")
     wait(lambda: not java("CoarseGrainedExecutorBackend"), 60)
-    check(output, finish(score(table, output, master)), undisturbed)
+    check(output, finish(score(output)), undisturbed)
 
 
 @pytest.mark.parametrize("attempt", range(TRIES))
-def test_a_worker_is_killed(attempt, table, undisturbed, master, tmp_path):
+def test_a_worker_is_killed(attempt, score, undisturbed, tmp_path):
     """With its executor and its Python processes, after the first tasks: the other one does the rest."""
     output = tmp_path / "answers"
-    job = score(table, output, master)
+    job = score(output)
     until_half_way(job, output)
     victim, other = java("deploy.worker.Worker")
     for process in [victim, *victim.children(recursive=True)]:
         process.send_signal(signal.SIGKILL)
-    assert job.poll() is None and len(java("deploy.worker.Worker")) == 1
+    wait(lambda: java("deploy.worker.Worker") == [other])
+    assert job.poll() is None
     check(output, finish(job), undisturbed)
     assert other.is_running()

@@ -19,6 +19,9 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
 
+# So long, in seconds, a SQLite database may be written by another process.
+BUSY = 30
+
 
 def plain(text):
     """Return a text without the credentials in its addresses: "http://host" for "http://user:password@host"."""
@@ -86,13 +89,15 @@ def need_database(uri):
         engine = create_engine(uri)
         with engine.connect() as connection:
             if engine.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA busy_timeout = 30000")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * BUSY}")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
         engine.dispose()
     # An ImportError comes of a driver that is not installed, a TypeError of an option that it does not have.
     except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:
         reason = first_line(getattr(error, "orig", None) or error)
         mend = "install its driver" if isinstance(error, ImportError) else "name a store that can be written"
+        if reason == "database is locked":
+            mend = f"another process has been writing there for {BUSY} s, so wait for it, or end it"
         raise OSError(plain(f"MLFLOW_TRACKING_URI: {uri}: {reason}; {mend}")) from error
 
 

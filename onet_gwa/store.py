@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import re
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -70,6 +71,12 @@ def connect():
             if "error code 401" in str(error):
                 names = "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD"
                 raise OSError(plain(f"{names}: {uri} does not know them; set both")) from error
+            if schema := re.search(r"schema \(found version (\w+), but expected (\w+)\)", str(error)):
+                said = f"its tables are of another MLflow (they have {schema[1]}, this one needs {schema[2]})"
+                mend = f"if this one is newer, copy the store and type: mlflow db upgrade {shlex.quote(uri)}"
+                raise OSError(
+                    plain(f"MLFLOW_TRACKING_URI: {uri}: {said}; use that MLflow, or, {mend}")
+                ) from error
             raise OSError(
                 plain(f"MLFLOW_TRACKING_URI: {uri}: {first_line(error)}; name a store that can be used")
             ) from error

@@ -15,6 +15,7 @@ import pytest
 import requests
 import server
 from conftest import ROOT, copy_project, make_command, wait
+from page import on_page
 from team_server import need, need_server
 
 
@@ -149,7 +150,9 @@ def test_a_server_that_was_killed(place):
         wait(lambda: process.poll() is not None and all("postgres -D" in line for line in alive(place)))
     with make_server(place, free_port()) as (process, said):
         said.seek(0)
-        [kill] = re.findall("PostgreSQL runs already.* type: (.*)", said.read())
+        told = said.read()
+        [kill] = re.findall("PostgreSQL runs already.* type: (.*)", told)
+        assert on_page("PostgreSQL runs already").search(told)
     subprocess.run(["bash", "-c", kill], check=True)
     wait(lambda: alive(place) == [])
 
@@ -187,7 +190,7 @@ def test_without_postgresql(at, monkeypatch):
 def test_without_its_packages(at, monkeypatch):
     # What the program asks by.
     monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None)
-    assert "its packages are missing; type: .venv/bin/uv pip install -r" in refusal(monkeypatch)
+    assert on_page("its packages are missing").search(refusal(monkeypatch))
     assert not at.exists()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, wait
+from page import on_page
 from test_archive_damage import unprivileged
 from test_archives import CURRENT, PAIRS, tables, write_zip
 from test_download import cached, refused, server
@@ -123,7 +124,7 @@ def test_a_page_to_sign_in(server):
     server.answer = lambda handler, content: handler.send(
         b"\n<!DOCTYPE html><html>", Content_Type="text/html"
     )
-    refused(ValueError, f"{server.url} is a web page, not an archive; does the network ask you to sign in?")
+    refused(ValueError, f"{server.url} is a web page", form=on_page("data: … is a web page"))
     assert cached(server) == []
     succeeds(server)
 
@@ -145,7 +146,7 @@ def test_no_way_to_the_server(server, monkeypatch, name, value, told):
         patch.delenv("no_proxy", raising=False)
         patch.delenv("NO_PROXY", raising=False)
         patch.setenv(name, value.format(port=server.server_port))
-        refused(ConnectionError, "cannot download http", told, "; use data=")
+        refused(ConnectionError, told, form=on_page("data: cannot download"))
     assert cached(server) == [] and server.asked == 0
     succeeds(server)
 
@@ -171,7 +172,7 @@ def test_no_certificates(server, monkeypatch):
 )
 def test_an_address_that_is_none(server, monkeypatch, address):
     monkeypatch.setenv("ONET_URL", address)
-    refused(ValueError, f"ONET_URL: {address!r} is not the address of a folder of archives, such as https://")
+    refused(ValueError, repr(address), form=on_page("ONET_URL: "))
     assert cached(server) == []
 
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from conftest import notebook_of, runs, shorten, wait
+from page import on_page
 
 import helpers
 import run_notebook
@@ -23,14 +24,14 @@ pytestmark = pytest.mark.slow
         (
             "raise ValueError('no\\nluck')",
             [],
-            "cell 4 (raise ValueError('no\\nluck')) failed: ValueError: no luck",
+            on_page("cell … failed: "),
         ),
         (
             "import time; time.sleep(60)",
             ["--timeout", "2"],
-            "a cell took longer than 2 seconds; --timeout gives it more",
+            on_page("a cell took longer"),
         ),
-        ("import os; os._exit(1)", [], "the kernel died; was there enough memory?"),
+        ("import os; os._exit(1)", [], on_page("the kernel died")),
     ],
     ids=["cell", "timeout", "kernel"],
 )
@@ -38,7 +39,8 @@ def test_failures_by_hand(project, run, tmp_path, cell, options, line):
     shorten(project, "print('before', C, penalty)", cell, "print('after')")
     done = run(sys.executable, "run_notebook.py", *options)
     assert done.returncode == 1
-    assert f"run_notebook.py: {line}\n" in done.stderr
+    [said] = [text for text in done.stderr.splitlines() if "run_notebook.py: " in text]
+    assert line.search(said)
     client, [failed] = runs(project)
     assert failed.info.status == "FAILED"
     notebook = notebook_of(client, failed, tmp_path)

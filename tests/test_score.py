@@ -14,6 +14,7 @@ import psutil
 import pytest
 import score
 from conftest import ROOT, wait
+from page import on_page
 
 from onet_gwa import batches, job
 
@@ -151,9 +152,21 @@ def test_a_model_of_other_answers(versions, table, tmp_path, main, capsys):
             name="other", python_model=lambda model_input: [1.0], signature=signature, pip_requirements=[]
         )
     assert main(asked(input=table, output=tmp_path / "out", model=logged.model_uri)) == 2
-    assert (
-        "gives [0], and not ['GWA', 'name', 'probability', 'model']; name another" in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert on_page("model: … gives").search(said) and "gives [0], " in said
+
+
+@pytest.mark.slow
+def test_one_that_fails_on_its_way(versions, tmp_path, main, capsys):
+    """A later file of other types is found when it is read."""
+    (tmp_path / "in").mkdir()
+    for name, kind in (("a", int), ("b", str)):
+        table = pd.DataFrame({"id": range(4), "Task": TEXTS}).astype({"id": kind})
+        table.to_parquet(tmp_path / "in" / f"{name}.parquet")
+    table.assign(id="x").to_parquet(tmp_path / "in" / "b.parquet")
+    assert main(asked(input=tmp_path / "in", output=tmp_path / "out")) == 1
+    assert on_page("…; the answers of this job are not").search(capsys.readouterr().err)
+    assert scored(versions)[0].info.status == "FAILED" and os.listdir(tmp_path) == ["in"]
 
 
 @pytest.mark.slow

@@ -66,7 +66,8 @@ def main():
         return 0
     if was is not None and was != this:
         if os.path.islink(FOLDER):
-            return "{} is a link to an environment of another Python; remove it".format(FOLDER)
+            said = "the environment is a link to one of another Python; remove {}, and make makes it anew"
+            return said.format(FOLDER)
         shutil.rmtree(FOLDER)
     python = os.path.join(FOLDER, "bin", "python")
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]

@@ -229,22 +229,3 @@ def test_no_onet_statement_is_on_a_page(onet):
 def test_each_error_on_the_page_was_read():
     [section] = re.findall(r"certain errors(.*)", PAGES[1].read_text(), re.DOTALL)
     assert section.count("\n- ") == errors.N and errors.UNREAD not in section
-
-
-def test_readme_quotes_the_benchmark():
-    readme = (ROOT / "README.md").read_text().partition("## What it reaches")[2].partition("\n## ")[0]
-    results = PAGES[0].read_text()
-    rows = [line.strip("| ").split(" | ") for line in results.splitlines() if line.startswith("| ")]
-    # Of rows with the same name the first counts.
-    measured = {name: cells for name, *cells in rows[::-1]}
-    table = [line.strip("| ").split(" | ") for line in readme.splitlines() if line.startswith("| ")][1:]
-    assert len(table) == 4
-    for name, *cells in table:
-        # What stands in brackets may be left out.
-        assert all(
-            f"{full} ".startswith(f"{cell} ") for cell, full in zip(cells, measured[name], strict=True)
-        )
-    quoted = set(re.findall(r"\d+\.\d+", readme)) - {"31.0"}
-    assert len(quoted) > 15 and quoted - set(re.findall(r"\d+\.\d+", results)) == set()
-    means = re.search(r"([0-9.]+) micro-F1, ([0-9.]+) macro-F1 and ([0-9.]+) samples-F1", readme).groups()
-    assert list(means) == [cell.split(" ")[0] for cell in measured["by statement"][1:4]]

@@ -3,13 +3,26 @@
 import re
 
 import mlflow
+import nbformat
 import pytest
 from conftest import ROOT
 
 import helpers
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "data/README.md")]
 TEAM = (ROOT / "docs" / "team-server.md").read_text()
+
+
+def anchors(target, page):
+    """The anchors of the headings of a page or notebook, as GitHub makes them; those of `page` for its folder."""
+    path = page if target.is_dir() else target
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = nbformat.reads(text, 4).cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    headings = re.findall("^#+ (.*)", text, re.M)
+    return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def blocks(page, language):
@@ -17,11 +30,22 @@ def blocks(page, language):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links(path):
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+def test_a_link_leads_to_the_page(path):
     others = "".join(page.read_text() for page in PAGES if page != path)
     assert f"docs/{path.name}" in (ROOT / "README.md").read_text() or f"]({path.name}" in others
+
+
+@pytest.mark.parametrize("path", [*PAGES, *OTHERS], ids=lambda path: path.name)
+def test_links(path):
+    """A link leads to a file, and one with an anchor to a heading of it."""
+    links = re.findall(r"\]\(((?:(?!://)[^)#])*)(#[^)]*)?\)", path.read_text())
+    assert [name for name, _ in links if not (path.parent / name).exists()] == []
+    wrong = [
+        f"{name}{anchor}"
+        for name, anchor in links
+        if anchor and anchor not in anchors(path.parent / name, path)
+    ]
+    assert wrong == []
 
 
 @pytest.mark.slow
@@ -42,15 +66,3 @@ def test_the_server_on_a_desk(tmp_path, monkeypatch):
         assert run.info.artifact_uri.startswith("mlflow-artifacts:")
     assert (tmp_path / "server" / "mlflow.db").exists()
     assert list((tmp_path / "server" / "artifacts").rglob("note.txt"))
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links_into_pages(path):
-    """A link to a heading leads to one."""
-    for name, anchor in re.findall(r"\]\(([\w-]+\.md)?#([^)]+)\)", path.read_text()):
-        text = (path.parent / (name or path.name)).read_text()
-        headings = {
-            re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-")
-            for line in re.findall("^#+ (.*)", text, re.M)
-        }
-        assert anchor in headings, anchor

@@ -34,7 +34,7 @@ def test_environment_managers(project, run, tmp_path, manager):
 
 
 def test_without_conda(project, run):
-    """What the README and docs/when-it-breaks.md say happens where there is no conda."""
+    """What docs/when-it-breaks.md says happens where there is no conda."""
     if shutil.which("conda"):
         pytest.skip("there is a conda")
     done = run("mlflow", "run", ".")

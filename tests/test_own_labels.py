@@ -47,7 +47,6 @@ def test_the_page_shows_the_files_and_what_the_job_says():
     for shown, name in ((first, "tasks.csv"), (second, "labels.csv")):
         assert (OWN / name).read_text().startswith(shown) and shown.count("\n") == 4
     assert COMMAND in [line.strip() for block in code_blocks("console") for line in block.splitlines()]
-    assert COMMAND in (ROOT / "README.md").read_text()
 
 
 REFUSALS = [

@@ -149,7 +149,7 @@ def test_each_lock_is_audited():
 
 
 def test_make_turns_usage_statistics_off(monkeypatch):
-    """What the README says, and what somebody else has set stays."""
+    """What docs/run-the-job.md says, and what somebody else has set stays."""
     for set_before, expected in ((None, "true"), ("false", "false")):
         monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
         if set_before:
@@ -165,8 +165,8 @@ def test_make_turns_usage_statistics_off(monkeypatch):
         assert shown.stdout.strip() == expected
 
 
-def test_readme_tells_the_message_without_conda():
-    assert "Could not find Conda executable" in read("README.md")
+def test_the_page_tells_the_message_without_conda():
+    assert "Could not find Conda executable" in read("docs/run-the-job.md")
 
 
 def test_notebook_02_opens_with_what_it_prints():

@@ -60,7 +60,7 @@ def counts(tables, labels):
     table = pd.DataFrame({name: tasks["GWA"].value_counts() for name, tasks in tables.items()})
     table = table.reindex(labels.index).fillna(0).astype(int)
     ranges = [
-        f"- {name}: {each.min():,} to {each.max():,}, with a median of {each.median():g}; the commonest has "
+        f"- {name}: {each.min():,} to {each.max():,}, with a median of {each.median():g}; the most frequent has "
         f"{each.max() / each.min():.0f} times as many as the rarest."
         for name, each in table.items()
     ]

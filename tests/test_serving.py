@@ -240,10 +240,10 @@ def test_what_a_page_shows(address, page):
     """The page's curl call gets the page's answer."""
     if not shutil.which("curl"):
         pytest.skip("there is no curl")
-    readme = (helpers.ROOT / page).read_text()
-    call = re.search(r"^curl .*?(?=\n```)", readme, re.MULTILINE | re.DOTALL)[0]
+    text = (helpers.ROOT / page).read_text()
+    call = re.search(r"^curl .*?(?=\n```)", text, re.MULTILINE | re.DOTALL)[0]
     assert "127.0.0.1:5001" in call
     call = call.replace("127.0.0.1:5001", address)
     done = subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True)
-    answer = re.search(r"^\{\"predictions.*$", readme, re.MULTILINE)[0]
+    [answer] = re.findall(r"^```json\n(\{\"predictions.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert json.loads(done.stdout) == json.loads(answer)

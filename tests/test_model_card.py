@@ -59,6 +59,7 @@ def test_scores():
     ours = dict(re.findall(r"^(f1_\w+) +0\.\d+ +(0\.\d+)", PRINTED, re.M))
     error = re.search(r"^calibrated error (\S+),", PRINTED, re.M)[1]
     train, test = re.search(r"(\d+) statements to train on, (\d+) to test on", PRINTED).groups()
+    assert f"The sample has {int(train) + int(test):,} statements" in CARD
     sample = [f"{int(train):,}", test, f"{ours['f1_micro']} ({low} to {high})"]
     sample += [ours["f1_macro"], ours["f1_samples"], error]
     train, test = re.search(r"([\d,]+) statements to train on and ([\d,]+) to test on", QUALITY).groups()

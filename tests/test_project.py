@@ -165,10 +165,6 @@ def test_make_turns_usage_statistics_off(monkeypatch):
         assert shown.stdout.strip() == expected
 
 
-def test_the_page_tells_the_message_without_conda():
-    assert "Could not find Conda executable" in read("docs/run-the-job.md")
-
-
 def test_notebook_02_opens_with_what_it_prints():
     notebook = nbformat.read(ROOT / "notebooks" / "02_pipeline_training.ipynb", 4)
     [answer] = re.findall(r"```text\n(.*)\n```", notebook.cells[0].source)

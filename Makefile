@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve promote rollback switch reap record prune spark ui server lab test test-fast lint notebooks mutate repeat bench scale canary audit lock clean clean-records
+.PHONY: help run serve promote rollback switch reap record prune spark ui server lab test test-fast lint notebooks pictures mutate repeat bench scale canary audit lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -62,6 +62,9 @@ lint: .venv/ready-dev  ## mend the style of code and notebooks
 notebooks: .venv/ready-dev  ## execute the notebooks in place, and write them as they are committed
 	$(BIN)/python tools/refresh.py
 	$(BIN)/python tools/guards.py
+
+pictures: .venv/ready-dev  ## draw the picture of the whole, and take the screenshots of MLflow's UI
+	$(BIN)/python tools/picture.py
 
 mutate: .venv/ready-dev  ## show that nbval goes red where an output of a notebook was changed
 	$(BIN)/python tools/mutate.py

@@ -24,8 +24,8 @@ def test_a_picture(station):
     """It is one of these eight, needs nothing from elsewhere, and marks its station in words."""
     text = picture.draw(station)
     root = ElementTree.fromstring(text)
-    assert set(re.findall(r"(?:href=|src=|url\()[^)>]*", text)) == {"url(#head"}
-    said = ["".join(element.itertext()) for element in root.iter("{*}text")]
+    assert set(re.findall(r"href|src=|url\([^)]*", text)) == {"url(#head"}
+    said = ["".join(element.itertext()) for element in root.findall("{*}text")]
     assert said.count("you are here") == (station is not None)
     assert root.find("{*}title").text == picture.alt(station)
     assert station is None or f"you are at {station}: " in picture.alt(station)

@@ -56,7 +56,7 @@ def good_notebook():
             "import os\nn = 3\nprint(n)", execution_count=1, outputs=[new_output("stream", text="3\n")]
         ),
         new_markdown_cell(
-            "See <https://mlflow.org>,<br>*n* < 4, and > 2, `2*n` in O\\*NET.\n\n"
+            "See <https://mlflow.org>,<br>*n* < 4, and > 2, `2*n` in O\\*NET, [on](a.md#of-your-own).\n\n"
             "![Bar chart: a bar for each thing.](a.png)"
         ),
         new_code_cell("def f():\n    print(1)\n\n\nfolder = f()", execution_count=2),
@@ -117,6 +117,7 @@ BAD = [
     (placeholder, code_cell("n = 3  # TODO: four")),
     (placeholder, markdown(2, "<br>", " type `mlflow run <uri>`")),
     (placeholder, markdown(2, "<br>", " XXX ")),
+    (placeholder, markdown(2, "<br>", " [on](http://your-server/#of) ")),
     (placeholder, code_cell("key = 'xxxxxxxx'")),
     (placeholder, code_cell("load('/path/to/data.csv')")),
     (placeholder, markdown(2, "<br>", " type `mlflow run [your folder]`")),

@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 FIRST := 01_data_preparation.ipynb
 
-.PHONY: help run serve promote rollback switch reap record prune spark ui server lab test test-fast lint notebooks pictures mutate repeat bench scale canary audit lock clean clean-records
+.PHONY: help run serve demo promote rollback switch reap record prune spark ui server lab exercises test test-fast lint notebooks pictures mutate repeat bench scale site canary audit lock clean clean-records
 
 help:  ## list what make can do
 	@$(PYTHON) tools/help.py Makefile
@@ -78,17 +78,20 @@ bench: .venv/ready  ## compare with the pilot's method and others on O*NET tasks
 scale: .venv/ready-spark  ## measure how many statements each way scores in a second; SCALE holds options
 	$(BIN)/python benchmarks/scale.py $(SCALE)
 
+site: .venv/ready-site  ## build the pages and notebooks as a site in site/html, which needs no network
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --doctree-dir site/doctrees --conf-dir docs . site/html
+
 canary: .venv/ready-dev  ## test the pinned, newest and oldest packages on each Python; CANARY holds options
 	$(BIN)/python tools/canary.py $(CANARY)
 
 audit: .venv/ready  ## ask PyPI for known weaknesses of the locked packages
-	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt --requirement deploy/requirements.txt --requirement requirements-spark.txt
+	$(BIN)/uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements-dev.txt --requirement deploy/requirements.txt --requirement requirements-spark.txt --requirement docs/requirements.txt
 
 lock: .venv/ready  ## write the lock files anew from the ranges in pyproject.toml
 	$(BIN)/python tools/lock.py
 
 clean:  ## remove the environment and what tests leave; what was recorded stays
-	rm -rf .venv .pytest_cache .ruff_cache failed
+	rm -rf .venv .pytest_cache .ruff_cache failed site
 
 clean-records:  ## remove what was recorded in this folder, after a question, which YES=1 answers
 	@$(PYTHON) tools/clean_records.py
@@ -103,6 +106,10 @@ clean-records:  ## remove what was recorded in this folder, after a question, wh
 
 .venv/ready-spark: .venv/ready requirements-spark.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-spark.txt
+	@touch $@
+
+.venv/ready-site: .venv/ready docs/requirements.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r docs/requirements.txt
 	@touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.txt

@@ -1,10 +1,10 @@
-"""Write the four lock files from the ranges in pyproject.toml, and name the first one's digest in conda.yaml.
+"""Write the lock files from the ranges in pyproject.toml, and name the first one's digest in conda.yaml.
 
     python tools/lock.py
 
 requirements.txt is what the job and its readers get; deploy/requirements.txt is what a team's tracking server
-gets; requirements-spark.txt is what Spark adds to the first; requirements-dev.txt is the first and what developing
-needs, server and Spark included. A version that a lock names already stays; to move one, delete its lines first.
+gets; requirements-spark.txt is what Spark adds to the first, and docs/requirements.txt what the site adds;
+requirements-dev.txt is the first and what developing needs, all others included. A version that a lock names already stays; to move one, delete its lines first.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ LOCKS = {
     "requirements.txt": ["pyproject.toml"],
     "deploy/requirements.txt": ["--group", "server", *PINNED],
     "requirements-spark.txt": ["--group", "spark", *PINNED],
+    "docs/requirements.txt": ["--group", "site", *PINNED],
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev", *PINNED],
 }
 DIGEST = re.compile(r"(# lock: sha256 )\w+")

@@ -7,6 +7,7 @@ and on the site.
 import json
 import sys
 import tomllib
+from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
@@ -52,14 +53,16 @@ html_css_files = ["site.css"]
 templates_path = ["_templates"]
 # The page at the site's root leads to the book's first one.
 html_extra_path = ["_root"]
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_sidebars = {"**": ["book.html"]}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": html_title},
     "navbar_center": [],
-    "navbar_end": ["theme-switcher"],
-    "navbar_persistent": ["search-button"],
+    "navbar_end": ["search-button", "theme-switcher"],
+    "navbar_persistent": [],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -76,21 +79,47 @@ def lead_links(app, doctree):
             link.replace_self(link.children)
 
 
+def cells(doctree):
+    """Return the cells of the notebook that was read, a list; of a page of text an empty one."""
+    path = Path(doctree["source"])
+    return json.loads(path.read_text(encoding="utf-8"))["cells"] if path.suffix == ".ipynb" else []
+
+
 def describe_figures(app, doctree):
     """Give each figure that a notebook has drawn the description that `helpers.show` has put beside it."""
-    path = Path(doctree["source"])
-    if path.suffix != ".ipynb":
-        return
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    drawn = [output for cell in cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    outputs = [output for cell in cells(doctree) for output in cell.get("outputs", [])]
+    drawn = [output for output in outputs if "image/png" in output.get("data", {})]
     images = [image for image in doctree.findall(nodes.image) if "mime_type" in image.parent]
     for output, image in zip(drawn, images, strict=True):
         image["alt"] = output["metadata"]["image/png"]["alt"]
 
 
+def collapse_solutions(app, doctree):
+    """Put the cells of each solution, text and code, into one element that a reader opens."""
+    solutions = {k for k, cell in enumerate(cells(doctree)) if "solution" in cell["metadata"].get("tags", [])}
+    for section in list(doctree.findall(nodes.section)) if solutions else ():
+        children = []
+        for solved, group in groupby(section.children, lambda node: cell_of(node) in solutions):
+            group = list(group)
+            for node in group if solved else ():
+                node.attributes.pop("hide_mode", None)
+            opening = nodes.raw("", '<details class="solution"><summary>Solution</summary>', format="html")
+            closing = nodes.raw("", "</details>", format="html")
+            children += [opening, *group, closing] if solved else group
+        section.children = []
+        section.extend(children)
+
+
+def cell_of(node):
+    """Return the index of the cell that a node of a notebook's page comes from."""
+    # myst-nb counts the lines of the first cell from 10,000 on, those of the second from 20,000.
+    return node["cell_index"] if "cell_index" in node else (node.line or 0) // 10000 - 1
+
+
 def setup(app):
     app.connect("doctree-read", lead_links)
     app.connect("doctree-read", describe_figures)
+    app.connect("doctree-read", collapse_solutions)
     # Cells have magics, such as %%bash.
     app.add_lexer("python", IPython3Lexer)
     app.add_lexer("cron", BashLexer)

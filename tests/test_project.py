@@ -124,8 +124,8 @@ def test_workflows_call_what_a_developer_calls():
         for job in yaml.safe_load(path.read_text())["jobs"].values():
             matrices.append(job.get("strategy", {"matrix": {}})["matrix"].get("python"))
             commands += [step["run"].split()[:2] for step in job["steps"] if "run" in step]
-    assert commands == [["make", "canary"], ["git", "diff"], ["make", "audit"], [".ci/run"]]
-    assert matrices == [canary.PYTHONS, None, canary.PYTHONS]
+    assert commands == [["make", "canary"], ["git", "diff"], ["make", "audit"], ["make", "site"], [".ci/run"]]
+    assert matrices == [canary.PYTHONS, None, None, None, canary.PYTHONS]
 
 
 def test_workflows_name_their_actions_by_commit():
@@ -142,7 +142,9 @@ def test_each_lock_is_audited():
     [command] = re.findall(r"pip-audit.*", read("Makefile"))
     audited = set(re.findall(r"--requirement (\S+)", command))
     locks = {
-        str(path.relative_to(ROOT)) for path in ROOT.glob("**/requirements*.txt") if ".venv" not in path.parts
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob("**/requirements*.txt")
+        if not {".venv", "site"} & set(path.relative_to(ROOT).parts)
     }
     # The one for development has the one for readers in it.
     assert audited == locks - {"requirements.txt"} and "--strict" in command

@@ -20,7 +20,11 @@ def test_each_exercise_is_pointed_to(path):
     pointed = re.findall(r"^\*\*Exercise (\d)\.\*\* \[(.+)\]\((.+)\)$", text_of(lesson), re.MULTILINE)
     titles = re.findall(r"^## Exercise (\d): (.+)$", text_of(path), re.MULTILINE)
     expected = [
-        (n, title, f"{path.name}#" + re.sub(r"[^\w -]", "", f"Exercise {n} {title}".lower()).replace(" ", "-"))
+        (
+            n,
+            title,
+            f"{path.name}#" + re.sub(r"[^\w -]", "", f"Exercise {n} {title}".lower()).replace(" ", "-"),
+        )
         for n, title in titles
     ]
     assert sorted(pointed) == expected and expected

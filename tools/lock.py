@@ -4,7 +4,8 @@
 
 requirements.txt is what the job and its readers get; deploy/requirements.txt is what a team's tracking server
 gets; requirements-spark.txt is what Spark adds to the first, and docs/requirements.txt what the site adds;
-requirements-dev.txt is the first and what developing needs, all others included. A version that a lock names already stays; to move one, delete its lines first.
+requirements-dev.txt is the first and what developing needs, all others included. A version that a lock names
+already stays; to move one, delete its lines first.
 """
 
 import hashlib

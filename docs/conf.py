@@ -40,6 +40,10 @@ include_patterns = [
 ]
 exclude_patterns = ["**/.ipynb_checkpoints"]
 nitpicky = True
+# What is in quotes is to be typed, and two hyphens are those of an option.
+smartquotes = False
+# The docstrings have code between single backticks.
+default_role = "code"
 
 # The committed outputs are shown. Widgets would fetch their scripts from a CDN, as would mathematics.
 nb_execution_mode = "off"
@@ -61,8 +65,8 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": html_title},
     "navbar_center": [],
-    "navbar_end": ["search-button", "theme-switcher"],
-    "navbar_persistent": [],
+    "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],

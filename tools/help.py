@@ -2,7 +2,7 @@
 
     python tools/help.py Makefile
 
-It works with an old Python too, which has still to be told that it is too old.
+It works with an old Python too, which has still to be told that it is too old. Exit status: 0.
 """
 
 import io

@@ -5,7 +5,7 @@
 requirements.txt is what the job and its readers get; deploy/requirements.txt is what a team's tracking server
 gets; requirements-spark.txt is what Spark adds to the first, and docs/requirements.txt what the site adds;
 requirements-dev.txt is the first and what developing needs, all others included. A version that a lock names
-already stays; to move one, delete its lines first.
+already stays; to move one, delete its lines first. Exit status: 0, or that of uv where it fails.
 """
 
 import hashlib

@@ -48,6 +48,9 @@ server: .venv/ready-server  ## start a tracking server with PostgreSQL and passw
 lab: .venv/ready  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/$(FIRST)
 
+exercises: .venv/ready  ## write the exercises without solutions into the folder exercises/; what is there is left as it is
+	@$(BIN)/python tools/exercises.py
+
 test: .venv/ready-dev  ## run all tests, and replay the notebooks; PYTEST holds options
 	$(BIN)/pytest --nbval --nbval-sanitize-with=tools/sanitize.cfg \
 		--numprocesses=3 --dist=loadfile --no-loadscope-reorder $(PYTEST) notebooks tests

@@ -12,6 +12,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+import exercises
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbval.plugin import find_comment_markers, find_metadata_tags
@@ -186,11 +187,10 @@ GUARDS = [
     caption_missing,
     asterisk_in_a_word,
     warnings_filter,
-    no_opening,
-    no_close,
     path_of_a_machine,
     not_compared_without_reason,
 ]
+LESSON_GUARDS = [no_opening, no_close]
 
 
 def wrong_in(path):
@@ -198,7 +198,8 @@ def wrong_in(path):
     path = Path(path)
     notebook = nbformat.read(path, 4)
     nbformat.validate(notebook)
-    wrong = [line for guard in GUARDS for line in guard(notebook)]
+    its_own = exercises.GUARDS if path.stem.endswith("_exercises") else LESSON_GUARDS
+    wrong = [line for guard in [*GUARDS, *its_own] for line in guard(notebook)]
     return wrong + list(not_as_refreshed(notebook, path.name[:2]))
 
 

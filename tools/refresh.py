@@ -77,6 +77,17 @@ def complaint(notebook):
     return None
 
 
+def metadata(cell):
+    """Return what is kept of a cell's metadata: its tags, and for a solution what collapses it."""
+    tags = cell.metadata.get("tags", [])
+    if "solution" not in tags:
+        return {"tags": tags} if tags else {}
+    # MyST-NB goes by the tag hide-cell, JupyterLab by what is under "jupyter".
+    tags = ["solution", "hide-cell", *(tag for tag in tags if tag not in ("solution", "hide-cell"))]
+    hidden = {"source_hidden": True} | ({"outputs_hidden": True} if cell.cell_type == "code" else {})
+    return {"jupyter": hidden, "tags": tags}
+
+
 def normalize(notebook, number):
     """Remove what belongs to one execution, machine or editor; `number` is the notebook's, as "01"."""
     notebook.metadata = nbformat.from_dict(
@@ -87,7 +98,7 @@ def normalize(notebook, number):
     )
     for k, cell in enumerate(notebook.cells, 1):
         cell.id = f"{number}-{k:02}"
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+        cell.metadata = nbformat.from_dict(metadata(cell))
         if cell.cell_type == "code":
             # How a stream is cut into pieces is a matter of time.
             cell.outputs = coalesce_streams(cell.outputs)

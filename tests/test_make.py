@@ -110,8 +110,10 @@ def test_an_environment_in_spite_of_a_users_settings(project, tmp_path):
         "UV_NO_DEPS": "1",
     }
     env |= {"XDG_CONFIG_HOME": str(tmp_path), "PYTHONPATH": str(tmp_path), "PYTHONHOME": ""}
-    done = subprocess.run([sys.executable, "tools/environment.py"], cwd=project, env={**OUTER, **env})
+    command = [sys.executable, "tools/environment.py"]
+    done = subprocess.run(command, cwd=project, env={**OUTER, **env}, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0 and (project / ".venv" / "bin" / "uv").exists()
+    assert done.stdout == "Making the environment in .venv, which takes a minute or more\n"
     assert not (tmp_path / "target").exists()
 
 

@@ -69,6 +69,9 @@ def main():
             said = "the environment is a link to one of another Python; remove {}, and make makes it anew"
             return said.format(FOLDER)
         shutil.rmtree(FOLDER)
+    # What comes is silent, and takes long where the packages have to be downloaded.
+    sys.stdout.write("Making the environment in .venv, which takes a minute or more\n")
+    sys.stdout.flush()
     python = os.path.join(FOLDER, "bin", "python")
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     uv = [os.path.join(FOLDER, "bin", "uv"), "pip", "install", "--quiet", "--compile-bytecode"]

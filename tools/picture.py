@@ -2,7 +2,7 @@
 
     python tools/picture.py
 
-Writes docs/pictures/whole.svg, and whole-01.svg to whole-07.svg. `alt` says in words what they show.
+Writes docs/pictures/whole.svg, and whole-01.svg to whole-07.svg. `alt` says in words what they show. Exit status: 0.
 """
 
 from html import escape

@@ -37,7 +37,10 @@ def test_the_series_with_the_times_of_its_lessons():
         assert link == f"[{path.name[:2]} {first.splitlines()[0][2:]}](notebooks/{path.name})"
         [told] = re.findall(r"^\*\*Time\*\*: about (\d+) minutes .* take about (\d+) seconds", first, re.M)
         assert (read, cells) == (f"{told[0]} min", f"{told[1]} s"), path.name
-        assert practice == f"[exercises](notebooks/{path.name[:2]}_exercises.ipynb)"
+        exercises = f"notebooks/{path.name[:2]}_exercises.ipynb"
+        first = nbformat.read(ROOT / exercises, 4).cells[0].source
+        [minutes] = re.findall(r"^\*\*Time\*\*: about (\d+) minutes", first, re.M)
+        assert practice == f"[exercises]({exercises}), {minutes} min"
 
 
 def test_what_it_reaches():

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from page import on_page
 from test_archive_files import refused, unpacked, with_bytes
 from test_archives import CLASSIC, STATEMENTS, tables, write_zip
 
@@ -83,8 +82,7 @@ def test_more_than_a_table_has(tmp_path, content):
 
 def test_a_size_that_is_a_lie(tmp_path):
     path = with_bytes(write_zip(tmp_path / "db.zip", tables(CLASSIC)), 22, 24, b"\x10\0\0\0")
-    said = refused(path, ["the archive is damaged or truncated"])
-    assert on_page("the archive is damaged or truncated").search(said)
+    refused(path, ["the archive is damaged or truncated"])
 
 
 def test_changed_bytes(tmp_path):

@@ -113,6 +113,8 @@ def test_files(tmp_path):
     fails(on_page("… is a workbook"), helpers.load_tasks, tmp_path / "t.xlsx")
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     fails(on_page("not a parquet file"), helpers.load_tasks, tmp_path / "t.parquet")
+    (tmp_path / "db.zip").write_bytes(b"PK\x03\x04")
+    fails(on_page("the archive is damaged or truncated"), helpers.load_tasks, tmp_path / "db.zip")
     (tmp_path / "l.csv").write_text("code,name\nx,Ex\nx,Why\n")
     (tmp_path / "empty").mkdir()
     fails(on_page("code … is there twice"), helpers.load_labels, tmp_path / "l.csv")

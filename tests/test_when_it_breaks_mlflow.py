@@ -32,6 +32,8 @@ from sklearn.pipeline import make_pipeline
 import helpers
 from onet_gwa import addresses, spark
 
+pytestmark = pytest.mark.slow
+
 TABLE = pd.DataFrame({"Task": ["Drive trucks.", "Teach children.", "Cook meals."]})
 
 

@@ -19,6 +19,9 @@ run: .venv/ready  ## run the main job on the sample
 serve: .venv/ready  ## serve the champion on http://127.0.0.1:5001, or another HOST and PORT; MODEL names another, ANSWERS keeps a log
 	@$(BIN)/python tools/serve.py
 
+demo: .venv/ready  ## try the champion in the browser on http://127.0.0.1:5003, or another PORT; MODEL names another
+	@$(BIN)/python demo/app.py
+
 promote: .venv/ready  ## make another version the champion, as in VERSION=7; MODEL names another model
 	@$(BIN)/python tools/promote.py
 

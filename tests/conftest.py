@@ -38,6 +38,8 @@ os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
 for _tool in ("uv", "pip"):
     os.environ.setdefault(f"{_tool.upper()}_CACHE_DIR", str(Path.home() / ".cache" / _tool))
 os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
+# Eight more processes of each `mlflow server` and `mlflow ui`, which the project's own servers do without, too.
+os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
 # The environment's commands come first, as `make` arranges it.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
@@ -186,9 +188,8 @@ def runs(project):
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    return client, client.search_runs(
-        [experiment.experiment_id for experiment in client.search_experiments()]
-    )
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client, client.search_runs(ids)
 
 
 def notebook_of(client, run, folder):

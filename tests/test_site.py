@@ -24,8 +24,15 @@ pytestmark = pytest.mark.slow
 DESK = {"width": 1300, "height": 900}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = [path for path in NOTEBOOKS if path.stem.endswith("_exercises")]
-# One page of each kind.
-KINDS = ["docs/index", "notebooks/02_pipeline_training", "docs/serving", "benchmarks/quality", "search"]
+# One page of each kind; the colors of the dark mode are the same on all.
+KINDS = [
+    "docs/index",
+    "notebooks/02_pipeline_training",
+    "notebooks/01_exercises",
+    "docs/when-it-breaks",
+    "search",
+]
+SEEN = [(kind, "light") for kind in KINDS] + [(KINDS[1], "dark"), ("docs/reference/programs", "dark")]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,23 @@ def test_every_page_is_in_the_contents(pages):
     links = pages["docs/index.html"].select("nav.bd-docs-nav a[href]")
     reached = {os.path.normpath(f"docs/{link['href']}") for link in links}
     assert sources() - {"docs/index.html"} == reached
+
+
+def test_the_contents_have_the_titles_of_the_notebooks(pages):
+    listed = {link["href"]: link.get_text() for link in pages["docs/index.html"].select(".toctree-wrapper a")}
+    for path in NOTEBOOKS:
+        title = pages[f"notebooks/{path.stem}.html"].h1.find(string=True).removeprefix("Exercises: ")
+        assert listed[f"../notebooks/{path.stem}.html"] == f"{path.stem[:2]} {title}"
+
+
+def test_the_landing_page_shows_what_the_readme_shows():
+    """The two commands, the question and its answer, the picture."""
+    readme = (ROOT / "README.md").read_text()
+    home = (ROOT / "docs" / "index.md").read_text().split("```{toctree}")[0]
+    blocks = re.findall(r"```\w+\n.*?```", home, re.DOTALL)
+    assert len(blocks) == 4 and [block for block in blocks if block not in readme] == []
+    [picture] = re.findall(r"!\[.*?\]", home)
+    assert picture in readme
 
 
 def test_links_hold(pages, site):
@@ -201,7 +225,7 @@ def test_the_keyboard_reaches_all(page):
 def test_a_phone_has_the_contents(page):
     page.set_viewport_size(PHONE)
     page.goto("docs/index.html")
-    link = page.get_by_role("dialog").get_by_role("link", name="Execute the project", exact=True)
+    link = page.get_by_role("dialog").get_by_role("link", name="03 Execute the project").first
     expect(link).to_be_hidden()
     page.get_by_role("button", name="Site navigation").press("Enter")
     link.click()
@@ -218,8 +242,7 @@ def test_a_solution_opens(page):
     expect(solution.locator("p").first).to_be_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind, scheme", SEEN)
 def test_axe_finds_nothing_serious(kind, scheme, page):
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{kind}.html")

@@ -27,7 +27,7 @@ EXERCISES = [path for path in NOTEBOOKS if path.stem.endswith("_exercises")]
 # One page of each kind; the colors of the dark mode are the same on all.
 KINDS = [
     "docs/index",
-    "notebooks/02_pipeline_training",
+    "notebooks/05_make_it_fast",
     "notebooks/01_exercises",
     "docs/when-it-breaks",
     "search",

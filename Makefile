@@ -71,6 +71,7 @@ notebooks: .venv/ready-dev  ## execute the notebooks in place, and write them as
 
 pictures: .venv/ready-dev  ## draw the picture of the whole, and take the screenshots of MLflow's UI
 	$(BIN)/python tools/picture.py
+	$(BIN)/python tools/screenshots.py
 
 mutate: .venv/ready-dev  ## show that nbval goes red where an output of a notebook was changed
 	$(BIN)/python tools/mutate.py

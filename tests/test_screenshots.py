@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import screenshots
 from conftest import ROOT
 from picture import PICTURES
 from PIL import Image
 
-screenshots = pytest.importorskip("screenshots", reason="playwright is absent", exc_type=ImportError)
 RUN = SimpleNamespace(run_id="0", experiment_id="1")
 NAMES = sorted(screenshots.views(RUN, RUN))
 

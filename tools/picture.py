@@ -38,8 +38,6 @@ ARROWS = [
     "M515 84 V110",
     "M185 188 V214",
     "M515 188 V214",
-    "M236 303 H260",
-    "M438 303 H462",
     "M515 346 V476",
     "M515 412 H350 V516 H332",
     "M185 554 V572",
@@ -48,6 +46,7 @@ ARROWS = [
     "M515 626 V644",
     "M40 684 H18 V49 H38",
 ]
+BETWEEN_STEPS = ["M236 303 H260", "M438 303 H462"]
 # Notebook 05 is no step of the way: it looks at training and at answering.
 LOOKS = ["M185 374 V346", "M185 450 V478"]
 
@@ -88,6 +87,11 @@ def rectangle(x, y, width, height, fill, line=INK, thick=2, round_=8, dashes="")
     )
 
 
+def arrow(d, light=False):
+    color, head = (PAPER, "light") if light else (INK, "dark")
+    return f'<path d="{d}" fill="none" stroke="{color}" stroke-width="2.5" marker-end="url(#{head})"/>'
+
+
 def draw_station(number, marked):
     x, y, width, height, title, does = STATIONS[number]
     fill, color = (MARK, PAPER) if marked else (PAPER, INK)
@@ -108,8 +112,13 @@ def draw(station=None):
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{escape(alt(station))}</title>",
-        '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
-        f'orient="auto"><path d="M0 0 L10 5 L0 10 z" fill="{INK}"/></marker></defs>',
+        "<defs>",
+        *(
+            f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
+            f'orient="auto"><path d="M0 0 L10 5 L0 10 z" fill="{color}"/></marker>'
+            for name, color in (("dark", INK), ("light", PAPER))
+        ),
+        "</defs>",
         rectangle(1, 1, WIDTH - 2, HEIGHT - 2, SOFT, thick=1, round_=12),
     ]
     for x, y, width, height, words in PAPERS:
@@ -125,9 +134,11 @@ def draw(station=None):
     for x, title, example in STEPS:
         lines.append(rectangle(x, 258, 176, 72, PAPER))
         lines += [text(x + 88, 287, title, weight="bold"), text(x + 88, 315, example, 20)]
-    path = f'fill="none" stroke="{INK}" stroke-width="2.5"'
-    lines += [f'<path d="{d}" {path} marker-end="url(#head)"/>' for d in ARROWS]
-    lines += [f'<path d="{d}" {path} stroke-dasharray="4 4"/>' for d in LOOKS]
+    lines += [arrow(d) for d in ARROWS]
+    lines += [arrow(d, light=station == "02") for d in BETWEEN_STEPS]
+    lines += [
+        f'<path d="{d}" fill="none" stroke="{INK}" stroke-width="2.5" stroke-dasharray="4 4"/>' for d in LOOKS
+    ]
     return "\n".join([*lines, "</svg>", ""])
 
 

@@ -74,3 +74,14 @@ def test_the_commands_name_parameters_that_are_taken(tmp_path, monkeypatch):
         assert given.pop("data") == f"onet:{ONET_RELEASE}"
         given = {"labels": "gwas", "promote": "better"} | given
         helpers.check_parameters("1", "l2", "sample", gate="1.5", **given)
+
+
+def test_the_titles_that_are_statements():
+    quality = (ROOT / "benchmarks" / "quality.md").read_text(encoding="utf-8")
+    n = re.search(r"([\d,]+) titles of detailed work activities", quality)[1]
+    equal = re.search(r"(\d+) are equal to one", quality)[1]
+    assert f"of {n} titles [{equal} are equal to a test statement]" in PAGE
+    scores = re.findall(
+        r"^\| (?:all titles|without those near-twins) \| (\S+ \| \S+ \| \S+) \|", quality, re.M
+    )
+    assert len(scores) == 2 and len(set(scores)) == 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbval.plugin import IPyNbCell
+from prepared import empty_store, store  # noqa: F401
 from team_server import team  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +39,8 @@ os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
 for _tool in ("uv", "pip"):
     os.environ.setdefault(f"{_tool.upper()}_CACHE_DIR", str(Path.home() / ".cache" / _tool))
 os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
+# What all share is in the folder of the first process, whose variables xdist's workers have.
+os.environ.setdefault("ONET_GWA_TESTS", _store.name)
 # Eight more processes of each `mlflow server` and `mlflow ui`, which the project's own servers do without, too.
 os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
 # The environment's commands come first, as `make` arranges it.
@@ -102,24 +105,12 @@ def project(tmp_path):
 
 @pytest.fixture
 def run(project):
-    """`run_in` for this copy of the project."""
-    return functools.partial(run_in, project)
+    """`run_in` for this copy of the project, which gets an empty store."""
+    return functools.partial(run_in, empty_store(project))
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """The folder of a new store, to which MLflow points; one for a file's tests, since making it takes seconds."""
-    import helpers
-
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-        helpers.connect()
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def versions(store):
+def versions(store):  # noqa: F811
     """MLflow's client of a new store with two versions of onet-gwa, which differ in their rows; 1 is the champion."""
     import mlflow
 
@@ -143,7 +134,7 @@ def serving(folder, **settings):
 
 
 @pytest.fixture
-def connect(store, monkeypatch):
+def connect(store, monkeypatch):  # noqa: F811
     """Return a function that connects to an address, and returns MLflow's; later tests have the old one again."""
     import mlflow
 

@@ -9,8 +9,9 @@ import sys
 import time
 
 import pytest
-from conftest import notebook_of, runs, shorten, wait
+from conftest import notebook_of, run_in, runs, shorten, wait
 from page import on_page
+from prepared import empty_store
 
 import helpers
 import run_notebook
@@ -87,7 +88,7 @@ def test_artifacts_that_cannot_be_written(project, run):
     "signum, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
 )
 def test_stopped(project, tmp_path, monkeypatch, signum, status):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{empty_store(project) / 'mlflow.db'}")
     pid = tmp_path / "pid"
     shorten(project, f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
     runner = subprocess.Popen(
@@ -172,14 +173,14 @@ def test_a_name_that_cannot_be_written(project, run, tmp_path):
     assert failed.info.status == "FAILED"
 
 
-def test_a_refusal_is_quick(project, run):
-    done = run(sys.executable, "run_notebook.py", "--C", "0")
+def test_a_refusal_is_quick(project):
+    done = run_in(project, sys.executable, "run_notebook.py", "--C", "0")
     assert done.returncode == 2 and not (project / "mlflow.db").exists()
     code = (
         "import sys, run_notebook\ntry: run_notebook.main(['--C', '0'])\n"
         "finally: print({'mlflow', 'papermill'} & set(sys.modules))"
     )
-    assert run(sys.executable, "-c", code).stdout == "set()\n"
+    assert run_in(project, sys.executable, "-c", code).stdout == "set()\n"
 
 
 def test_a_notebook_without_the_parameters(project, run):

@@ -8,6 +8,7 @@ import mlflow
 import pytest
 from conftest import refusal, run_in, runs, shorten
 from page import on_page
+from prepared import empty_store
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def told(done):
 
 
 def test_no_room_for_the_notebook(project, small):
-    shorten(project, fill(small), "print('x' * 100_000)")
+    shorten(empty_store(project), fill(small), "print('x' * 100_000)")
     done = run_in(project, sys.executable, "run_notebook.py", TMPDIR=str(small))
     assert any(on_page("[Errno 28] No space left").search(line) for line in told(done))
     _, [failed] = runs(project)

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from conftest import make_command, run_in, runs, shorten, wait
 from page import on_page
+from prepared import empty_store
 
 import helpers
 from onet_gwa.job import HOST, OWNER, PREFIX, PROCESS
@@ -103,7 +104,7 @@ def test_no_room_for_the_folder(store, folder, monkeypatch):
 def test_after_a_kill_of_everything(project, tmp_path, by):
     noted, temporary = tmp_path / "noted", tmp_path / "tmp"
     temporary.mkdir()
-    shorten(project, f"open({str(noted)!r}, 'w').close(); import time; time.sleep(600)")
+    shorten(empty_store(project), f"open({str(noted)!r}, 'w').close(); import time; time.sleep(600)")
     env = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}", "TMPDIR": str(temporary)}
     job = subprocess.Popen([sys.executable, "run_notebook.py"], cwd=project, env={**os.environ, **env})
     wait(noted.exists)

@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 from conftest import runs, shorten, wait
+from prepared import empty_store
 
 import helpers
 from onet_gwa.processes import launcher
@@ -53,7 +54,7 @@ def start(project, tmp_path):
 def busy_job(project, tmp_path, command):
     """Start a job whose kernel has two busy workers; return it and their group."""
     noted = tmp_path / "group"
-    shorten(project, BUSY.format(str(noted)))
+    shorten(empty_store(project), BUSY.format(str(noted)))
     env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}", "TMPDIR": str(tmp_path)}
     job = subprocess.Popen(
         command, cwd=project, env=env, stderr=subprocess.PIPE, start_new_session=True, text=True

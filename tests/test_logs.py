@@ -11,6 +11,7 @@ import termios
 import nbformat
 import pytest
 from conftest import make_command, shorten
+from prepared import empty_store
 
 from onet_gwa.surroundings import Log
 
@@ -46,7 +47,7 @@ def test_what_a_bar_writes_over_is_left_out():
 @pytest.fixture
 def titled(project):
     """A copy of the project whose short notebook has a title, which the job tells."""
-    shorten(project, NOTE)
+    shorten(empty_store(project), NOTE)
     path = project / "notebooks" / "02_pipeline_training.ipynb"
     notebook = nbformat.read(path, 4)
     notebook.cells.insert(2, nbformat.v4.new_markdown_cell("## A title"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from conftest import make_command, run_in
+from prepared import empty_store
 
 import helpers
 
@@ -21,7 +22,7 @@ OUTER = {name: value for name, value in os.environ.items() if not name.startswit
 @pytest.fixture
 def prune(project, tmp_path, connect):
     """Return a function that prunes a new store, and says what it printed, and the folder of that store."""
-    store = f"sqlite:///{tmp_path}/mlflow.db"
+    store = f"sqlite:///{empty_store(tmp_path)}/mlflow.db"
     connect(store)
     helpers.choose_experiment()
     command = make_command(project, "prune")

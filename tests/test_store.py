@@ -152,9 +152,10 @@ def test_a_run_for_another_process(store, monkeypatch):
         os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 
 
-def test_artifacts_are_beside_the_database(store, monkeypatch):
+def test_artifacts_are_beside_the_database(connect, tmp_path, monkeypatch):
     monkeypatch.chdir(helpers.ROOT / "notebooks")
-    assert mlflow.get_experiment("0").artifact_location == str(store / "mlruns" / "0")
+    connect(f"sqlite:///{tmp_path}/mlflow.db")
+    assert mlflow.get_experiment("0").artifact_location == str(tmp_path / "mlruns" / "0")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""What takes seconds to make and is the same for many tests, made once."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+
+def empty_store(folder):
+    """Put the store into a folder that `helpers.connect` would make there, by 68 migrations; return the folder.
+
+    They are run once, and the other stores are copies. Tests of how a store is made let `connect` make it.
+    """
+    from onet_gwa.store import _make_tables
+
+    shared = Path(os.environ["ONET_GWA_TESTS"])
+    with open(shared / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_tables(f"sqlite:///{shared}/empty.db", shared)
+    shutil.copy(shared / "empty.db", folder / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        database.execute("UPDATE experiments SET artifact_location = ?", [f"{folder}/mlruns/0"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The folder of a new store, to which MLflow points; one for a file's tests."""
+    import helpers
+
+    folder = empty_store(tmp_path_factory.mktemp("store"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        helpers.connect()
+        yield folder

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbval.plugin import IPyNbCell
-from prepared import empty_store, store  # noqa: F401
+from prepared import empty_store, quick_java, store  # noqa: F401
 from team_server import team  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,9 @@ for _tool in ("uv", "pip"):
     os.environ.setdefault(f"{_tool.upper()}_CACHE_DIR", str(Path.home() / ".cache" / _tool))
 os.environ["XDG_CACHE_HOME"] = f"{_store.name}/cache"
 # What all share is in the folder of the first process, whose variables xdist's workers have.
-os.environ.setdefault("ONET_GWA_TESTS", _store.name)
+if "ONET_GWA_TESTS" not in os.environ:
+    os.environ["ONET_GWA_TESTS"] = _store.name
+    quick_java(Path(_store.name, "java"))
 # Eight more processes of each `mlflow server` and `mlflow ui`, which the project's own servers do without, too.
 os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
 # The environment's commands come first, as `make` arranges it.

@@ -4,7 +4,8 @@
 
 Rewrites the lessons: links into the glossary are removed and made anew, so it can be run after any change of
 text. A term has no link in headings, code and other links, nor in a lesson that defines it where it first
-occurs, which is where it is set in italics. Exit status: 0.
+occurs, which is where it is set in italics. Exit status: 0, or 1, with one line, when FORMS has a term that is no
+heading of the glossary.
 """
 
 import re

@@ -1,13 +1,14 @@
-"""Take pictures of MLflow's UI, for the lessons, in headless Chromium.
+"""Take pictures of MLflow's UI and of the demo in headless Chromium.
 
     python tools/screenshots.py
 
-Trains two models on the sample into a temporary store, opens `mlflow ui` on it, and writes
-docs/pictures/ui-*.png. Needs playwright and /usr/bin/chromium. Exit status: 0, or 1, with one line, when a job
-fails or the UI asks another host for something. Look at the pictures before you commit them: what is to be seen
-is waited for, but nothing compares it.
+Trains two models on the sample into a temporary store, opens `mlflow ui` and the demo on it, and writes
+docs/pictures/ui-*.png and demo.png. Needs playwright and /usr/bin/chromium. Look at the pictures before you
+commit them: nothing compares them. Exit status: 0, or 1, with one line, when a job fails or a page asks another
+host for something.
 """
 
+import contextlib
 import io
 import os
 import subprocess
@@ -31,8 +32,8 @@ localStorage.setItem("mlflow.assistant.panelOpen_v1", "false");
 
 def train(C):
     """Run the job for a grid; return its run."""
-    job = [sys.executable, "run_notebook.py", "--C", C, "--penalty", "l2"]
-    done = subprocess.run(job, cwd=ROOT, capture_output=True, text=True)
+    job = [sys.executable, ROOT / "run_notebook.py", "--C", C, "--penalty", "l2"]
+    done = subprocess.run(job, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"screenshots.py: {done.stderr.splitlines()[-1]}")
     return mlflow.search_runs(search_all_experiments=True, output_format="list")[0].info
@@ -65,15 +66,27 @@ def small(png):
     return file.getvalue()
 
 
-def take(address, pages):
-    """Return the pictures by name; exit where the UI asks a host that is not this machine."""
-    elsewhere, pictures = set(), {}
+@contextlib.contextmanager
+def opened(width, height):
+    """Yield a page in a browser; exit when it has asked a host that is not this machine."""
+    hosts = set()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1060, "height": 660})
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         page.set_default_timeout(120_000)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        yield page
+        browser.close()
+    elsewhere = hosts - {"127.0.0.1", None}
+    if elsewhere:
+        sys.exit(f"screenshots.py: a page asked {', '.join(sorted(elsewhere))}")
+
+
+def take(address, pages):
+    """Return the pictures of the UI at an address, by name."""
+    pictures = {}
+    with opened(1060, 660) as page:
         page.add_init_script(QUIET)
-        page.on("request", lambda request: elsewhere.add(urlsplit(request.url).hostname))
         page.goto(f"http://{address}/")
         page.get_by_text("Model training", exact=True).click()
         for name, (path, clicks, end) in pages.items():
@@ -83,12 +96,16 @@ def take(address, pages):
             page.locator(end).first.evaluate("element => element.scrollIntoView({block: 'center'})")
             # The UI asks for news for as long as it is open, so that its network never rests.
             page.wait_for_timeout(5_000)
-            pictures[name] = small(page.locator("main").screenshot(animations="disabled"))
-        browser.close()
-    elsewhere -= {"127.0.0.1", None}
-    if elsewhere:
-        sys.exit(f"screenshots.py: the UI asked {', '.join(sorted(elsewhere))}")
+            pictures[f"ui-{name}"] = small(page.locator("main").screenshot(animations="disabled"))
     return pictures
+
+
+def take_demo(address):
+    """Return the picture of the demo's answers to its examples."""
+    with opened(800, 900) as page:
+        page.goto(f"http://{address}/")
+        page.click("button")
+        return small(page.screenshot(full_page=True))
 
 
 def main():
@@ -99,11 +116,15 @@ def main():
         store = f"sqlite:///{folder}/mlflow.db"
         os.environ |= {"MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
         helpers.connect()
-        pages = views(train("1,10"), train("0.1,100"))
+        first = train("1,10")
+        demo = ["env", "PORT={port}", "BROWSER=true", sys.executable, str(ROOT / "demo" / "app.py")]
+        with helpers.server(*demo, ready="/") as address:
+            pictures = {"demo": take_demo(address)}
+        pages = views(first, train("0.1,100"))
         with helpers.server("mlflow", "ui", "--backend-store-uri", store, "--port", "{port}") as address:
-            pictures = take(address, pages)
+            pictures |= take(address, pages)
     for name, png in pictures.items():
-        (PICTURES / f"ui-{name}.png").write_bytes(png)
+        (PICTURES / f"{name}.png").write_bytes(png)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def test_the_series_with_the_times_of_its_lessons():
         exercises = f"notebooks/{path.name[:2]}_exercises.ipynb"
         first = nbformat.read(ROOT / exercises, 4).cells[0].source
         [minutes] = re.findall(r"^\*\*Time\*\*: about (\d+) minutes", first, re.M)
-        assert practice == f"[exercises]({exercises}), {minutes} min"
+        assert practice == f"[exercises]({exercises}), {minutes} min", path.name
 
 
 def test_what_it_reaches():

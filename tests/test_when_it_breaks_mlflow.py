@@ -3,6 +3,11 @@
 import shutil
 import socket
 import sqlite3
+import ssl
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mlflow
@@ -192,6 +197,29 @@ def test_a_port_that_is_taken(capfd):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
         uvicorn.run(lambda scope: None, port=taken.getsockname()[1], lifespan="off", use_colors=False)
     assert on_page("[Errno 98] error while attempting").search(capfd.readouterr().err)
+
+
+def test_a_network_with_a_ca_of_its_own(tmp_path, monkeypatch):
+    """uv does not trust it, unless it is told to ask the system."""
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl")
+    names = ["-keyout", tmp_path / "key", "-out", tmp_path / "crt", "-subj", "/CN=localhost"]
+    names += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as index:
+        index.socket = context.wrap_socket(index.socket, server_side=True)
+        threading.Thread(target=index.serve_forever, daemon=True).start()
+        where = ["--index-url", f"https://localhost:{index.server_port}", "--no-config"]
+        command = ["uv", "pip", "install", "--python", sys.executable, "--dry-run", *where, "onet-gwa"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        index.shutdown()
+    assert on_page("invalid peer certificate").search(done.stderr), done.stderr
 
 
 def test_java(tmp_path, monkeypatch):

@@ -1,10 +1,13 @@
-"""What takes seconds to make and is the same for many tests: an empty store, and a Java that starts soon."""
+"""What spares the tests seconds each: a Java that starts soon, an empty store, a program called in this process."""
 
 import contextlib
 import fcntl
+import io
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,34 @@ def empty_store(folder):
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
         database.execute("UPDATE experiments SET artifact_location = ?", [f"{folder}/mlruns/0"])
     return folder
+
+
+def call(main, *arguments, **env):
+    """Call a program's `main` in this process, where its packages are imported; return what subprocess.run returns.
+
+    Afterwards the environment, the store and what signals do are as before. A program that is called so needs another
+    test that starts it.
+    """
+    import mlflow
+
+    uri, environ, said = mlflow.get_tracking_uri(), dict(os.environ), [io.StringIO(), io.StringIO()]
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    os.environ.update(env)
+    try:
+        with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
+            status = main(*arguments) or 0
+    except SystemExit as stopped:
+        status = stopped.code
+        if isinstance(status, str):
+            print(status, file=said[1])
+            status = 1
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.environ.clear()
+        os.environ.update(environ)
+        mlflow.set_tracking_uri(uri)
+    return subprocess.CompletedProcess([main, *arguments], status, *(text.getvalue() for text in said))
 
 
 @pytest.fixture(scope="module")

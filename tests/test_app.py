@@ -16,8 +16,10 @@ import mlflow
 import pandas as pd
 import pytest
 import requests
+import serve
 from conftest import ROOT, serving, wait
 from page import on_page
+from prepared import call
 from test_serving import TASK, ask
 
 import helpers
@@ -132,14 +134,16 @@ def test_a_server_that_is_told_to_end_answers_first(versions):
         process.wait()
 
 
-def refused(**env):
+def refused(started=False, **env):
     """What tools/serve.py says as it exits with status 1: one line, and nothing on stdout."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        env = {**os.environ, "PORT": str(free.getsockname()[1]), **env}
-    done = subprocess.run(
-        [sys.executable, ROOT / "tools" / "serve.py"], env=env, capture_output=True, text=True, timeout=300
-    )
+        env = {"PORT": str(free.getsockname()[1]), **env}
+    if started:
+        command = [sys.executable, ROOT / "tools" / "serve.py"]
+        done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=300)
+    else:
+        done = call(serve.main, **env)
     assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("make serve: ")
     return done.stderr
@@ -152,7 +156,7 @@ def test_what_is_refused_in_one_line(server):
     assert " of nowhere.invalid cannot be used" in refused(HOST="nowhere.invalid")
     assert "WORKERS=0 is no number from 1 to 99" in refused(WORKERS="0")
     assert "LOG=xml is not json" in refused(LOG="xml")
-    assert "else has no champion yet" in refused(MODEL="else")
+    assert "else has no champion yet" in refused(started=True, MODEL="else")
 
 
 @contextlib.contextmanager

@@ -13,10 +13,13 @@ from pathlib import Path
 import environment
 import pytest
 import requests
+import serve
+import ui
 from canary import find
 from conftest import copy_project, make_command, runs, shorten, wait
 from help import targets
 from page import on_page
+from prepared import call
 from refresh import NBVAL, ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -172,13 +175,6 @@ NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
     "target, env, said",
     [
         ("serve", {}, "onet-gwa has no champion yet; make run trains one"),
-        ("serve", NOWHERE, "/no/where"),
-        ("ui", NOWHERE, "/no/where"),
-        (
-            "serve",
-            {"MODEL": "else"},
-            "else has no champion yet; a run with this registered_model_name trains one",
-        ),
         ("serve", {"PORT": "99999"}, "port 99999 cannot be used (it is no number from 1 to 65535)"),
         ("ui", {"PORT": "http"}, "port http cannot be used"),
         ("ui", {"PORT": "50 01; touch x"}, "port 50 01; touch x cannot be used"),
@@ -196,9 +192,21 @@ def test_refused_in_one_line(project, target, env, said):
     assert not (project / "x").exists()
 
 
-def test_an_empty_port_is_the_usual_one(monkeypatch):
-    import serve
+@pytest.mark.slow
+def test_more_that_is_refused(store):
+    trains = "else has no champion yet; a run with this registered_model_name trains one"
+    for program, env, said in (
+        (serve, NOWHERE, "/no/where"),
+        (ui, NOWHERE, "/no/where"),
+        (serve, {}, trains),
+    ):
+        done = call(program.main, **{"PORT": "5998", "MODEL": "else", **env})
+        [line] = done.stderr.splitlines()
+        assert (done.returncode, done.stdout) == (1, "")
+        assert line.startswith(f"make {program.__name__}: ") and said in line
 
+
+def test_an_empty_port_is_the_usual_one(monkeypatch):
     # The usual one may be taken here.
     with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
         free = str(server.server_port)

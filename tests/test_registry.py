@@ -6,9 +6,11 @@ import sys
 
 import mlflow
 import pandas as pd
+import promote
 import pytest
 from conftest import ROOT
 from page import on_page
+from prepared import call
 
 import helpers
 
@@ -79,10 +81,13 @@ def test_other_labels_need_another_name(store):
     helpers.prepare_registration("library-tasks-2", other)
 
 
-def by_hand(*arguments, **env):
-    """What `make promote` and `make rollback` run; a pair of the status and the one line."""
-    command = [sys.executable, str(ROOT / "tools" / "promote.py"), *arguments]
-    done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
+def by_hand(*arguments, started=False, **env):
+    """What `make promote` and `make rollback` run, here or started; a pair of the status and the one line."""
+    if started:
+        command = [sys.executable, str(ROOT / "tools" / "promote.py"), *arguments]
+        done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
+    else:
+        done = call(promote.main, list(arguments), **env)
     [line] = (done.stdout + done.stderr).splitlines()
     return done.returncode, line
 
@@ -92,9 +97,9 @@ def test_promote_and_roll_back_by_hand(store):
     helpers.prepare_registration(name, LABELS)
     for _ in range(2):
         helpers.register(uri, name, 0.5, "a")
-    status, line = by_hand("rollback", MODEL=name)
+    status, line = by_hand("rollback", MODEL=name, started=True)
     assert status == 1 and line.startswith("make rollback: by hand has no champion before this one (")
-    assert by_hand(VERSION="1", MODEL=name)[1].startswith(
+    assert by_hand(VERSION="1", MODEL=name, started=True)[1].startswith(
         "version 1 of by hand is the champion, by make promote; there was none. A server that runs keeps"
     )
     assert by_hand(VERSION=" 2", MODEL=name)[0] == 0 and str(helpers.champion(name)) == "2"

@@ -19,7 +19,7 @@ from exercises import (
 )
 from guards import wrong_in
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from refresh import normalize
+from refresh import normalize, veiled
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*_exercises.ipynb"))
 SOLUTION = {"tags": ["solution"]}
@@ -111,7 +111,7 @@ BAD = [
     (no_solution, remove(3)),
     (no_solution, remove(4)),
     (no_solution, remove(2)),
-    (no_solution, source(3, "**Solution.** ", "")),
+    (no_solution, source(3, "**Solution.**\n\n", "")),
     (no_solution, lambda notebook: notebook.cells[4].update(outputs=[])),
     (no_solution, lambda notebook: notebook.cells[3].metadata.pop("tags")),
     (no_solution, lambda notebook: notebook.cells[4].metadata.pop("tags")),
@@ -147,10 +147,24 @@ def test_a_solution_is_collapsed():
         "tags": ["solution", "hide-cell"],
     }
     assert cells[3].metadata == {"jupyter": {"source_hidden": True}, "tags": ["solution", "hide-cell"]}
-    assert not cells[2].metadata
+    assert cells[3].source == "**Solution.**\n\nIt is three." and not cells[2].metadata
     open_again = good_notebook()
     del open_again.cells[4].metadata["jupyter"]
     assert normalize(open_again, "01") == good_notebook()
+
+
+@pytest.mark.parametrize(
+    "text, first",
+    [
+        ("**Solution.** 3", "**Solution.**"),
+        ("So 3.", "<!-- Solution, continued -->"),
+        ("<!-- a -->\n3", "<!-- a -->"),
+    ],
+)
+def test_the_first_line_tells_nothing(text, first):
+    """JupyterLab shows it of a collapsed cell."""
+    assert veiled(text).partition("\n")[0] == first and "3" in veiled(text)
+    assert veiled(veiled(text)) == veiled(text)
 
 
 def test_a_copy_has_neither_solutions_nor_outputs():

@@ -88,6 +88,14 @@ def metadata(cell):
     return {"jupyter": hidden, "tags": tags}
 
 
+def veiled(text):
+    """Return the text of a solution behind a first line that tells nothing: JupyterLab shows that of a hidden cell."""
+    if text.startswith(("**Solution.**\n", "<!--")):
+        return text
+    first = "**Solution.**" if text.startswith("**Solution.**") else "<!-- Solution, continued -->"
+    return f"{first}\n\n{text.removeprefix(first).lstrip()}"
+
+
 def normalize(notebook, number):
     """Remove what belongs to one execution, machine or editor; `number` is the notebook's, as "01"."""
     notebook.metadata = nbformat.from_dict(
@@ -99,6 +107,8 @@ def normalize(notebook, number):
     for k, cell in enumerate(notebook.cells, 1):
         cell.id = f"{number}-{k:02}"
         cell.metadata = nbformat.from_dict(metadata(cell))
+        if cell.cell_type == "markdown" and "solution" in cell.metadata.get("tags", []):
+            cell.source = veiled(cell.source)
         if cell.cell_type == "code":
             # How a stream is cut into pieces is a matter of time.
             cell.outputs = coalesce_streams(cell.outputs)

@@ -17,7 +17,7 @@ from browser import PHONE, browser, serious  # noqa: F401
 from conftest import ROOT, copy_project, make_command, run_in, wait
 from test_app import without
 
-from demo.app import EXAMPLES, MOST, create_app, scoring_server
+from demo.app import EXAMPLES, MOST, create_app, main, scoring_server
 
 pytestmark = pytest.mark.slow
 TASKS = ["Repair the pumps, and repair their valves.", "Teach adults to read <b>maps</b> & plans."]
@@ -43,7 +43,15 @@ def address(versions, tmp_path_factory):
     # What a user's command of a browser gets is kept in a file.
     env = {**os.environ, "PORT": port, "BROWSER": f"sh -c 'echo $0 >{told}' %s"}
     with open(folder / "err", "w") as err:
-        process = subprocess.Popen(command, cwd=project, env=env, stderr=err, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=project,
+            env=env,
+            stderr=err,
+            start_new_session=True,
+            # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
     try:
         wait(lambda: process.poll() is not None or (told.exists() and told.read_text()), 300)
         assert process.poll() is None, (folder / "err").read_text()
@@ -53,7 +61,7 @@ def address(versions, tmp_path_factory):
         assert any("uvicorn" in child.cmdline() for child in started)
         # A terminal sends it to make and to what make has started.
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
         assert psutil.wait_procs(started, timeout=10)[1] == []
         assert "Traceback" not in (folder / "err").read_text()
     finally:
@@ -177,27 +185,25 @@ def test_a_scoring_server_that_is_down(free_port):
     assert said in answer.text and "&lt;b&gt;maps&lt;/b&gt; &amp; plans." in answer.text
 
 
-def refused(tmp_path, **env):
-    """What `make demo` says, with which it ends."""
-    project, command = project_of(tmp_path)
-    env = {"MLFLOW_TRACKING_URI": os.environ["MLFLOW_TRACKING_URI"], "BROWSER": "false", **env}
-    done = run_in(project, *command, **env)
-    assert done.returncode != 0 and done.stdout == ""
-    return [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
-
-
 def test_a_port_that_is_taken(tmp_path):
     """It is seen before the store is looked at."""
+    project, command = project_of(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        [said] = refused(tmp_path, PORT=str(port), MLFLOW_TRACKING_URI="sqlite:////no/where/mlflow.db")
+        done = run_in(project, *command, PORT=str(port), MLFLOW_TRACKING_URI="sqlite:////no/where/mlflow.db")
+    [said] = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert done.returncode != 0 and done.stdout == ""
     assert said.startswith(f"make demo: port {port} cannot be used (")
     assert said.endswith("; name another: make demo PORT=5002")
 
 
-def test_no_champion(versions, tmp_path, free_port):
-    [said] = refused(tmp_path, PORT=str(free_port), MODEL="else")
-    assert said == "make demo: else has no champion yet; a run with this registered_model_name trains one"
+def test_no_champion(versions, monkeypatch, free_port, capsys):
+    monkeypatch.setenv("PORT", str(free_port))
+    monkeypatch.setenv("MODEL", "else")
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = "make demo: else has no champion yet; a run with this registered_model_name trains one"
+    assert (end.value.code, *capsys.readouterr()) == (said, "", "")
 
 
 def test_a_champion_that_is_damaged(versions):

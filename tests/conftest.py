@@ -57,6 +57,7 @@ def pytest_collection_modifyitems(items):
     longest |= {"test_score.py", "test_score_faults.py", "test_cluster.py", "test_score_page.py"}
     items.sort(key=lambda item: item.path.name not in longest)
     needs = {"03_project_execution.ipynb": ["bash", "git"], "04_model_serving.ipynb": ["bash", "curl"]}
+    needs["03_exercises.ipynb"] = ["bash"]
     needs["06_scaling_out.ipynb"] = ["bash", "java", "spark-submit"]
     for item in items:
         for command in needs.get(item.path.name, []):

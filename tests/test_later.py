@@ -11,8 +11,10 @@ import time
 
 import mlflow
 import pytest
+import record
 from conftest import make_command, refusal, run_in, shorten, wait
 from page import on_page
+from prepared import call
 
 import helpers
 from onet_gwa.servers import _answers
@@ -154,12 +156,13 @@ def test_another_failure_after_the_training(project, job, tmp_path, free_port):
         assert len(client.search_model_versions()) == 1 and not os.path.exists(folder)
 
 
-@pytest.mark.parametrize("folder", ["", "/nowhere", "data"])
-def test_nothing_to_record(project, folder):
-    done = run_in(project, *make_command(project, "record", f"FOLDER={folder}"))
-    assert done.returncode != 0
-    assert done.stderr.splitlines()[0].startswith("make record: FOLDER: ")
-    assert done.stderr.splitlines()[0].endswith("holds no model; name the folder that the job told")
+def test_nothing_to_record(store, run, project, monkeypatch):
+    monkeypatch.chdir(helpers.ROOT)
+    by_make = run(*make_command(project, "record", "FOLDER=/nowhere"))
+    for done in (by_make, *(call(record.main, FOLDER=folder) for folder in ("", "/nowhere", "data"))):
+        assert done.returncode != 0
+        assert done.stderr.splitlines()[0].startswith("make record: FOLDER: ")
+        assert done.stderr.splitlines()[0].endswith("holds no model; name the folder that the job told")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import re
 import shlex
 import shutil
@@ -14,6 +13,7 @@ import pandas as pd
 import pytest
 import watch as tool
 from conftest import ROOT
+from prepared import call
 from watched import NAME, register, watched, write_log  # noqa: F401
 
 import helpers
@@ -24,9 +24,8 @@ PAGE = (ROOT / "docs" / "keep-watch.md").read_text()
 
 
 def watch(*arguments, **env):
-    """Run the tool; return what subprocess.run returns."""
-    command = [sys.executable, ROOT / "tools" / "watch.py", *map(str, arguments)]
-    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=600)
+    """Call the tool; return what subprocess.run returns."""
+    return call(tool.main, list(map(str, arguments)), **env)
 
 
 def newest_run():
@@ -40,7 +39,8 @@ def quiet(watched, tmp_path_factory):  # noqa: F811
 
 
 def test_nothing_passed(quiet):
-    done = watch("--answers", quiet, "--chance", "0.01")
+    command = [sys.executable, ROOT / "tools" / "watch.py", "--answers", quiet, "--chance", "0.01"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     first, following = done.stdout.splitlines()
     assert "onet-gwa/1 passed no limit in the weeks of 2026-09-14, 2026-09-21." in first

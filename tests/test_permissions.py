@@ -13,6 +13,7 @@ import people
 import pytest
 from conftest import copy_project, shorten
 from page import on_page
+from test_promotion import check_two_at_once, data, log_pipelines  # noqa: F401
 
 import helpers
 
@@ -162,3 +163,10 @@ def test_a_wrong_password(login, passwords, team, monkeypatch):
         login("nobody")
     names = "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD"
     assert str(refused.value) == f"{names}: {team.address} does not know them; set both"
+
+
+def test_two_at_once_on_postgresql(data, trained, login, team):  # noqa: F811
+    """Two versions that are registered at once, as in test_promotion.py on SQLite."""
+    login(team.user)
+    helpers.choose_experiment()
+    check_two_at_once(data, log_pipelines(data), "at once")

@@ -6,6 +6,7 @@ a quiet machine. TRIES is how often a worker is killed. By hand, with a million 
     FAULT_ROWS=1000000 TRIES=10 pytest tests/test_score_faults.py
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -93,8 +94,13 @@ def until_half_way(job, output):
 
 def java(what):
     """Return the processes of Spark of a kind that are below this one."""
-    known = [p for p in psutil.Process().children(recursive=True) if p.name() == "java"]
-    return [p for p in known if p.status() != psutil.STATUS_ZOMBIE and what in " ".join(p.cmdline())]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        # One that has just ended is none.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == "java" and process.status() != psutil.STATUS_ZOMBIE:
+                found += [process] * (what in " ".join(process.cmdline()))
+    return found
 
 
 def finish(job):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 WIDTH, HEIGHT = 700, 736
+# As it is shown, in shares of its drawing: below it, a lesson's first list is to be seen.
+SHOWN = 0.7
 INK, PAPER, MARK, SOFT = "#1a1a1a", "#ffffff", "#00507d", "#eef2f5"
 
 DASHES = ' stroke-dasharray="8 5"'
@@ -109,7 +111,7 @@ def draw_station(number, marked):
 def draw(station=None):
     """Return the picture as SVG; `station` is the marked one, as "01"."""
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH * SHOWN:.0f}" height="{HEIGHT * SHOWN:.0f}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{escape(alt(station))}</title>",
         "<defs>",

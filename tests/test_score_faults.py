@@ -1,7 +1,7 @@
 """Processes that are killed while a table is answered on Spark: nothing lost, nothing twice, nothing half.
 
 FAULT_ROWS is how many rows the table has: 60,000 where nothing else is said, so that this takes less than a minute on
-a quiet machine. TRIES is how often a worker is killed. By hand, with a million rows, ten times:
+a quiet machine. TRIES is how often it is done. By hand, with a million rows, ten times:
 
     FAULT_ROWS=1000000 TRIES=10 pytest tests/test_score_faults.py
 """
@@ -70,9 +70,8 @@ def score(table, master):
 
     def start(output):
         command = [sys.executable, "tools/score.py", "--input", table, "--output", output, "--master", master]
-        jobs.append(
-            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        jobs.append(subprocess.Popen(command, cwd=ROOT, text=True, **pipes))
         return jobs[-1]
 
     yield start
@@ -121,8 +120,12 @@ def check(output, said, undisturbed):
     assert not list(output.parent.glob(f".{output.name}-*"))
 
 
-def test_the_driver_is_killed(score, undisturbed, tmp_path):
-    """Half-way, it leaves nothing that looks finished, its executors end, and repeating is safe."""
+@pytest.mark.parametrize("attempt", range(TRIES))
+def test_a_driver_and_a_worker_are_killed(attempt, score, undisturbed, tmp_path):
+    """First the driver: it leaves nothing that looks finished, its executors end, and repeating is safe.
+
+    Then, while it is repeated, a worker, with its executor and its Python processes: the other one does the rest.
+    """
     output = tmp_path / "answers"
     job = score(output)
     until_half_way(job, output)
@@ -131,14 +134,8 @@ def test_the_driver_is_killed(score, undisturbed, tmp_path):
     [left] = tmp_path.iterdir()
     assert left.name.startswith(".answers-")
     wait(lambda: not java("CoarseGrainedExecutorBackend"), 60)
-    check(output, finish(score(output)), undisturbed)
-
-
-@pytest.mark.parametrize("attempt", range(TRIES))
-def test_a_worker_is_killed(attempt, score, undisturbed, tmp_path):
-    """With its executor and its Python processes, after the first tasks: the other one does the rest."""
-    output = tmp_path / "answers"
     job = score(output)
+    wait(lambda: not left.exists(), 300)
     until_half_way(job, output)
     victim, other = java("deploy.worker.Worker")
     for process in [victim, *victim.children(recursive=True)]:

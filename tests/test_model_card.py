@@ -57,7 +57,7 @@ def test_scores():
     table = {name: cells for name, *cells in rows(section("Scores"))}
     low, high = re.search(r"micro-F1 of the model: 95 % interval (\S+) to (\S+)", PRINTED).groups()
     ours = dict(re.findall(r"^(f1_\w+) +0\.\d+ +(0\.\d+)", PRINTED, re.M))
-    error = re.search(r"^calibrated error (\S+),", PRINTED, re.M)[1]
+    error = re.search(r"^calibration error (\S+)$", PRINTED, re.M)[1]
     train, test = re.search(r"(\d+) statements to train on, (\d+) to test on", PRINTED).groups()
     assert f"The sample has {int(train) + int(test):,} statements" in CARD
     sample = [f"{int(train):,}", test, f"{ours['f1_micro']} ({low} to {high})"]

@@ -21,6 +21,8 @@ def main():
     port = need_port("make ui", "5000")
     connect("make ui")
     store = ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
+    # Eight more processes, for jobs that this project has none of.
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     # One process serves one person, and starts in half the time of MLflow's four.
     become("mlflow", "ui", *store, "--workers", "1", "--port", port)
 

@@ -215,8 +215,10 @@ def nightly(team, new, tmp_path):
 def test_the_nightly_job_by_its_unit_and_by_cron(nightly):
     """With the variables that each gives it, and no others."""
     command, env = nightly.unit("onet-gwa-train.service")
-    command = [word.replace("${DATA}", env["DATA"]) for word in command]
+    command = [re.sub(r"^\$\{(\w+)\}$", lambda name: env[name[1]], word) for word in command]
     [line] = re.findall(r"^```cron\n30 2 \* \* \* onet-gwa (.*)\n```", PAGES["operations"], re.MULTILINE)
+    line, _, otherwise = line.partition(" || ")
+    assert otherwise.startswith("logger --priority user.err ")
     bare = {"HOME": str(nightly.folder), "LOGNAME": "onet-gwa", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
     (nightly.folder / "var/cache/onet-gwa").mkdir(parents=True)
     for words, variables in ((command, env), (["/bin/sh", "-c", nightly.place(line)], bare)):
@@ -232,10 +234,10 @@ def test_secrets_are_for_their_owner_only(nightly):
 
 
 def test_what_to_watch(nightly):
-    """The commands that ask no scoring server; a stale backup is told, and a month later it goes."""
+    """The commands that ask no scoring server and no nginx; a stale backup is told, and a month later it goes."""
     [block] = commands("operations", "What to watch")
-    asked = [line for line in block.splitlines() if "500" not in line or ":5000" in line]
-    assert len(asked) == len(block.splitlines()) - 4
+    asked = [line for line in block.splitlines() if not re.search("500[12]|8443", line)]
+    assert len(asked) == len(block.splitlines()) - 5
     for line in asked:
         nightly.type(line)
     [backup] = (nightly.folder / "var/backups/onet-gwa").iterdir()

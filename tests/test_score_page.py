@@ -116,6 +116,8 @@ def test_the_nightly_line(project, tmp_path):
     (tmp_path / "job.env").write_text(f"MLFLOW_TRACKING_URI={os.environ['MLFLOW_TRACKING_URI']}\n")
     pd.DataFrame({"Task": ["Repair boilers.", None]}).to_parquet(tmp_path / "new.parquet")
     bare = ["env", "-i", f"HOME={tmp_path}", "LOGNAME=onet-gwa", "SHELL=/bin/sh", "PATH=/usr/bin:/bin"]
+    line, _, otherwise = line.partition(" || ")
+    assert otherwise.startswith("logger --priority user.err ")
     done = subprocess.run([*bare, "/bin/sh", "-c", line], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     [output] = tmp_path.glob("labeled-*")

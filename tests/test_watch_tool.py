@@ -183,10 +183,13 @@ def test_the_line_for_cron_needs_no_environment(quiet, watched):  # noqa: F811
         ".venv/bin/python", shlex.quote(sys.executable)
     )
     settings = quiet.parent / "job.env"
-    settings.write_text(f"MLFLOW_TRACKING_URI={mlflow.get_tracking_uri()}\nMLFLOW_DISABLE_TELEMETRY=true\n")
+    variables = {"MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "DATA": "sample"}
+    settings.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
     line = line.replace("/etc/onet-gwa/job.env", str(settings)).replace(
         "/var/lib/onet-gwa/answers", str(quiet)
     )
+    line, _, otherwise = line.partition(" || ")
+    assert otherwise.startswith("logger --priority user.err ")
     bare = ["env", "-i", "HOME=/tmp", "PATH=/usr/bin:/bin", "SHELL=/bin/sh", "LOGNAME=onet-gwa"]
     done = subprocess.run([*bare, "/bin/sh", "-c", line], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

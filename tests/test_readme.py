@@ -5,6 +5,7 @@ import re
 import tomllib
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
@@ -124,9 +125,21 @@ def test_the_plans_add_up():
     clock = [(60 * int(row[0][:-3]) + int(row[0][-2:]), row[1]) for row in day if ":" in row[0]]
     for (start, minutes), (following, _) in zip(clock, clock[1:]):
         assert start + int(minutes) == following
-    assert len(clock) == 14
+    assert len(clock) == 16
     notebook = (ROOT / "notebooks" / "02_pipeline_training.ipynb").read_text(encoding="utf-8")
     [line] = re.findall(r"begins with `(micro-F1 [^`]*)`", page)
     assert f'"{line};' in notebook
     packages = re.findall(r"^\S+==", (ROOT / "requirements.txt").read_text(), re.M)
     assert f"some {round(len(packages), -1)} packages" in page
+
+
+def test_the_sentences_to_label_are_those_that_the_model_gets_wrong():
+    page = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\d\. (.*)$", page.partition("\n**The five sentences**")[2], re.M)
+    cells = nbformat.read(ROOT / "notebooks" / "02_pipeline_training.ipynb", 4).cells
+    outputs = [output.get("text", "") for cell in cells for output in cell.get("outputs", [])]
+    [text] = [text for text in outputs if "    labeled:" in text]
+    assert told == re.findall(r"^\S.*$", text, re.M)
+    labels = re.findall("^    labeled: (.*)$", text, re.M)
+    names = pd.read_csv(ROOT / "data" / "gwas.csv")["name"]
+    assert len(told) == 5 and set(labels) <= set(names)

@@ -168,16 +168,23 @@ def test_the_first_line_tells_nothing(text, first):
 
 
 def test_a_copy_has_neither_solutions_nor_outputs():
-    copy = without_solutions(good_notebook())
+    copy = without_solutions(good_notebook(), "01_exercises.ipynb")
     nbformat.validate(copy)
     assert [cell.cell_type for cell in copy.cells] == ["markdown", *["markdown", "code"] * 3, "markdown"]
     assert not any(cell.outputs or cell.execution_count for cell in copy.cells if cell.cell_type == "code")
     assert "[there](../notebooks/01_a.ipynb#b) and [it](../c.md)" in copy.cells[1].source
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_copy_says_where_the_solutions_are(path):
+    opening = without_solutions(nbformat.read(path, 4), path.name).cells[0].source
+    assert f"Solutions are in [notebooks/{path.name}](../notebooks/{path.name})." in opening
+    assert "below" not in opening and "`make exercises`" not in opening
+
+
 def test_links_of_a_copy_lead_somewhere():
     for path in NOTEBOOKS:
-        for cell in without_solutions(nbformat.read(path, 4)).cells:
+        for cell in without_solutions(nbformat.read(path, 4), path.name).cells:
             for name in (
                 re.findall(r"\]\((?!http)([^)#]+)", cell.source) if cell.cell_type == "markdown" else ()
             ):

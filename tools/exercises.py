@@ -21,8 +21,8 @@ def is_solution(cell):
     return "solution" in cell.metadata.get("tags", [])
 
 
-def without_solutions(notebook):
-    """Remove solutions and outputs from a notebook, and let its links to lessons lead there from exercises/."""
+def without_solutions(notebook, name):
+    """Remove solutions and outputs from the notebook `name`, and let its links lead somewhere from exercises/."""
     notebook.cells = [cell for cell in notebook.cells if not is_solution(cell)]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -30,6 +30,9 @@ def without_solutions(notebook):
         else:
             lesson = r"\]\((?!\d\d_exercises)(\d\d_\w+\.ipynb)"
             cell.source = re.sub(lesson, r"](../notebooks/\1", cell.source)
+    solutions = f"Solutions are in [notebooks/{name}](../notebooks/{name})."
+    opening = notebook.cells[0]
+    opening.source = re.sub(r"Solutions are below .* `exercises/`\.", solutions, opening.source)
     return notebook
 
 
@@ -105,7 +108,7 @@ def main(root=ROOT):
         (root / "exercises").mkdir(exist_ok=True)
         for path in sorted((root / "notebooks").glob("*_exercises.ipynb")):
             copy = root / "exercises" / path.name
-            text = nbformat.writes(without_solutions(nbformat.read(path, 4))) + "\n"
+            text = nbformat.writes(without_solutions(nbformat.read(path, 4), path.name)) + "\n"
             try:
                 with open(copy, "x", encoding="utf-8") as file:
                     file.write(text)

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
-PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("team-server", "operations")]
+PAGES = [(ROOT / "docs" / f"{name}.md").read_text() for name in ("team-server", "operations", "run-the-job")]
 
 
 def compose():
@@ -63,7 +63,7 @@ def test_the_nightly_job_starts_at_the_same_time_in_each_way():
     [(hour, minute)] = re.findall(r"Next elapse: .* (\d\d):(\d\d):00", done.stdout)
     assert (hour, minute) == ("02", "30") and "trains at half past two" in PAGES[1]
     assert re.findall(r"^(\d+ \d+) \* \* \* onet-gwa .*run_notebook", PAGES[1], re.MULTILINE) == ["30 2"]
-    assert re.findall(r'- cron: "(.*)"', PAGES[1]) == ["30 2 * * *"]
+    assert re.findall(r'- cron: "(.*)"', PAGES[2]) == ["30 2 * * *"]
 
 
 def test_the_pages_name_units_and_files_that_are_there():
@@ -143,7 +143,7 @@ def test_the_ini_has_what_mlflow_asks_for():
 
 
 def test_the_workflow_on_the_page_uses_what_the_projects_own_use():
-    [text] = re.findall(r"^```yaml\n(.*?)^```", PAGES[1], re.MULTILINE | re.DOTALL)
+    [text] = re.findall(r"^```yaml\n(.*?)^```", PAGES[2], re.MULTILINE | re.DOTALL)
     used = re.findall("uses: (.*)", text)
     own = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").iterdir())
     assert used and [action for action in used if f"uses: {action}" not in own] == []

@@ -6,6 +6,7 @@ import mlflow
 import nbformat
 import pytest
 from conftest import ROOT
+from glossary import slug
 
 import helpers
 
@@ -14,7 +15,7 @@ OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"
 TEAM = (ROOT / "docs" / "team-server.md").read_text()
 
 
-def anchors(target, page):
+def anchors(target, page=None):
     """The anchors of the headings of a page or notebook, as GitHub makes them; those of `page` for its folder."""
     path = page if target.is_dir() else target
     text = path.read_text(encoding="utf-8")
@@ -22,7 +23,7 @@ def anchors(target, page):
         cells = nbformat.reads(text, 4).cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     headings = re.findall("^#+ (.*)", text, re.M)
-    return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {f"#{slug(heading)}" for heading in headings}
 
 
 def blocks(page, language):

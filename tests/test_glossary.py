@@ -30,7 +30,7 @@ def test_order():
 
 @pytest.mark.parametrize("term", ENTRIES)
 def test_an_entry(term):
-    """It has one to three sentences and the place in a lesson where the term is taught."""
+    """It has a few sentences and the place in a lesson where the term is taught."""
     says, number, title, page, anchor = re.fullmatch(
         r"(.+) Lesson (\d\d): \[(.+)\]\((.+)#(.+)\)\.?", ENTRIES[term]
     ).groups()

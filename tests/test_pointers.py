@@ -5,6 +5,7 @@ import re
 import nbformat
 import pytest
 from conftest import ROOT
+from glossary import slug
 
 NOTEBOOKS = ROOT / "notebooks"
 EXERCISES = sorted(NOTEBOOKS.glob("*_exercises.ipynb"))
@@ -19,12 +20,5 @@ def test_each_exercise_is_pointed_to(path):
     [lesson] = [p for p in NOTEBOOKS.glob(f"{path.name[:2]}_*.ipynb") if p != path]
     pointed = re.findall(r"^\*\*Exercise (\d)\.\*\* \[(.+)\]\((.+)\)$", text_of(lesson), re.MULTILINE)
     titles = re.findall(r"^## Exercise (\d): (.+)$", text_of(path), re.MULTILINE)
-    expected = [
-        (
-            n,
-            title,
-            f"{path.name}#" + re.sub(r"[^\w -]", "", f"Exercise {n} {title}".lower()).replace(" ", "-"),
-        )
-        for n, title in titles
-    ]
+    expected = [(n, title, f"{path.name}#{slug(f'Exercise {n}: {title}')}") for n, title in titles]
     assert sorted(pointed) == expected and expected

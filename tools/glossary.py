@@ -65,6 +65,7 @@ ITALICS = re.compile(r"(?<![\w*\\])\*(?![*\s])(?:[^*\\\n]|\\.)+\*(?!\*)")
 
 
 def slug(heading):
+    """Return the anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 

@@ -45,10 +45,9 @@ smartquotes = False
 # The docstrings have code between single backticks.
 default_role = "code"
 
-# The committed outputs are shown. Widgets would fetch their scripts from a CDN, as would mathematics.
+# The committed outputs are shown. Widgets would fetch their scripts from a CDN.
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
-html_math_renderer = "mathjax"
 myst_heading_anchors = 4
 
 html_theme = "pydata_sphinx_theme"

@@ -97,7 +97,7 @@ def create_app(address):
 @contextlib.contextmanager
 def scoring_server(uri):
     """Yield the address of a scoring server of the model `uri`; exit with one line where it does not start."""
-    command = f"-m uvicorn --port {{port}} --app-dir {ROOT} --factory onet_gwa.app:app".split(" ")
+    command = ["-m", "uvicorn", "--port", "{port}", "--app-dir", str(ROOT), "--factory", "onet_gwa.app:app"]
     with contextlib.ExitStack() as stack:
         try:
             # Of what is typed here no log is kept.

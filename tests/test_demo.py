@@ -26,7 +26,7 @@ LABEL, BUTTON = "Tasks, one per line", "Show the activities"
 
 def project_of(folder):
     """A copy of the project with the page, and a `make` command for it."""
-    project = copy_project(folder / "project")
+    project = copy_project(folder / "the project")
     shutil.copytree(ROOT / "demo", project / "demo", ignore=shutil.ignore_patterns("__pycache__"))
     return project, make_command(project, "demo")
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 import serve
 from conftest import ROOT, serving, wait
-from page import on_page
+from messages import on_page
 from prepared import call
 from test_serving import TASK, ask
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 import server
 from conftest import ROOT, copy_project, make_command, wait
-from page import on_page
+from messages import on_page
 from team_server import need, need_server
 
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 import server
 from conftest import ROOT, copy_project, shorten
-from page import on_page
+from messages import on_page
 from team_server import need
 
 import helpers

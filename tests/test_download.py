@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from conftest import runs
-from page import on_page
+from messages import on_page
 from test_archives import CLASSIC, CURRENT, PAIRS, STATEMENTS, tables, write_zip
 
 import helpers

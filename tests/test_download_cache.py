@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, wait
-from page import on_page
+from messages import on_page
 from test_archive_damage import unprivileged
 from test_archives import CURRENT, tables, write_zip
 from test_download import cached, refused, server

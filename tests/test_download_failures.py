@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, wait
-from page import on_page
+from messages import on_page
 from test_archive_damage import unprivileged
 from test_archives import CURRENT, PAIRS, tables, write_zip
 from test_download import cached, refused, server

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from conftest import need_python, notebook_of, run_in, runs, shorten
-from page import on_page
+from messages import on_page
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import notebook_of, run_in, runs, shorten, wait
-from page import on_page
+from messages import on_page
 from prepared import empty_store
 
 import helpers

@@ -7,7 +7,7 @@ import sys
 import mlflow
 import pytest
 from conftest import refusal, run_in, runs, shorten
-from page import on_page
+from messages import on_page
 from prepared import empty_store
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import mlflow
 import psutil
 import pytest
 from conftest import make_command, run_in, runs, shorten, wait
-from page import on_page
+from messages import on_page
 from prepared import empty_store
 
 import helpers

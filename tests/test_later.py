@@ -13,7 +13,7 @@ import mlflow
 import pytest
 import record
 from conftest import make_command, refusal, run_in, shorten, wait
-from page import on_page
+from messages import on_page
 from prepared import call
 
 import helpers

@@ -18,7 +18,7 @@ import ui
 from canary import find
 from conftest import copy_project, make_command, runs, shorten, wait
 from help import targets
-from page import on_page
+from messages import on_page
 from prepared import call
 from refresh import NBVAL, ROOT
 

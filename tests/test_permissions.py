@@ -12,7 +12,7 @@ import mlflow.server
 import people
 import pytest
 from conftest import copy_project, shorten
-from page import on_page
+from messages import on_page
 from test_promotion import check_two_at_once, data, log_pipelines  # noqa: F401
 
 import helpers

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import mlflow
 import numpy as np
 import pytest
-from page import on_page
+from messages import on_page
 
 import helpers
 

@@ -5,7 +5,7 @@ import shutil
 import mlflow
 import numpy as np
 import pytest
-from page import on_page
+from messages import on_page
 from watched import NAME, register, watched, write_log  # noqa: F401
 
 import helpers

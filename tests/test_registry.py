@@ -9,7 +9,7 @@ import pandas as pd
 import promote
 import pytest
 from conftest import ROOT
-from page import on_page
+from messages import on_page
 from prepared import call
 
 import helpers

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import score
 from conftest import ROOT, wait
-from page import on_page
+from messages import on_page
 
 from onet_gwa import batches, job
 

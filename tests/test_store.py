@@ -9,7 +9,7 @@ import sys
 import mlflow
 import pytest
 from conftest import refusal, wait
-from page import on_page
+from messages import on_page
 
 import helpers
 from onet_gwa import ROOT

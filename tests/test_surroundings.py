@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from conftest import ROOT, copy_project, notebook_of, run_in, runs, shorten
-from page import on_page
+from messages import on_page
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import ROOT, copy_project, make_command, serving
-from page import on_page
+from messages import on_page
 from prepared import call
 from switch import main, restart
 from test_serving import ask as post_json

@@ -18,7 +18,7 @@ import skops.io
 import switch
 import watch
 from conftest import ROOT
-from page import MESSAGES, fails, on_page
+from messages import MESSAGES, fails, on_page
 
 import helpers
 import onet_gwa_model

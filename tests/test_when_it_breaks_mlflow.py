@@ -25,10 +25,10 @@ import skops.io
 import uvicorn
 from click.testing import CliRunner
 from conftest import ROOT, refusal
+from messages import fails, on_page
 from mlflow.cli import cli
 from mlflow.projects.utils import load_project
 from mlflow.pyfunc import scoring_server
-from page import fails, on_page
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression

@@ -119,29 +119,30 @@ def crossing(one, other):
     return max(0.0, (later - start) / (a_row - less)) if less < a_row else None
 
 
-def from_on(rows):
-    """Return a crossing as a text, with two digits."""
-    return "never" if rows is None else f"from {float(f'{rows:.2g}'):,.0f} rows on" if rows else "always"
+def from_on(rows, least):
+    """Return a crossing as a text, with two digits; below the `least` size that was measured nothing is known."""
+    if rows is None:
+        return "never"
+    return f"from {float(f'{rows:.2g}'):,.0f} rows on" if rows > least else "at all sizes that were measured"
 
 
 def crossings(table):
     """Return the lines on where one way overtakes another, here and with more workers."""
-    lines = {way: line(table, way) for way in WAYS}
+    lines, least = {way: line(table, way) for way in WAYS}, table["rows"].min()
     start, a_row = lines["spark-2"]
     rows = [
         {
             "instead of": TITLES[one],
             "take": TITLES[other],
-            "when": from_on(crossing(lines[one], lines[other])),
+            "when": from_on(crossing(lines[one], lines[other]), least),
         }
         for one, other in (("predict", "plain"), ("plain", "ours"), ("plain", "spark-2"), ("ours", "spark-2"))
     ]
     for workers in ON_PAPER:
         more = start, a_row * WAYS["spark-2"] / workers
         name = f"ours on Spark, {workers} workers on further cores (on paper)"
-        rows.append(
-            {"instead of": TITLES["ours"], "take": name, "when": from_on(crossing(lines["ours"], more))}
-        )
+        when = from_on(crossing(lines["ours"], more), least)
+        rows.append({"instead of": TITLES["ours"], "take": name, "when": when})
     return markdown(pd.DataFrame(rows))
 
 
@@ -155,16 +156,17 @@ def draw(table, path):
         rows = np.geomspace(part["rows"].min(), part["rows"].max())
         ax.plot(rows, rows / (start + rows * a_row), color=points.get_color())
     crossed = {way: crossing(line(table, "plain"), line(table, way)) for way in ("ours", "spark-2")}
+    least = table["rows"].min()
     for rows in crossed.values():
-        if rows:
+        if rows and rows > least:
             ax.axvline(rows, color="0.7", linestyle=":", zorder=0)
     ax.set(xscale="log", xlabel="statements", ylabel="rows a second, the whole command", ylim=(0, None))
     ax.set_title("Where one way overtakes another")
     ax.legend()
     figure.savefig(path)
     plt.close(figure)
-    told = " and ".join(f"by {TITLES[way]} {from_on(rows)}" for way, rows in crossed.items())
-    return f"The plain call is overtaken {told} (dotted lines)."
+    told = " and ".join(f"by {TITLES[way]} {from_on(rows, least)}" for way, rows in crossed.items())
+    return f"The plain call is overtaken {told} (dotted)."
 
 
 def write(folder, table, shipped, load):

@@ -80,6 +80,11 @@ def test_where_one_line_overtakes_another():
     assert scale_page.crossing((0, 1.0), (10, 1.0)) is None
 
 
+def test_no_crossing_is_claimed_below_the_smallest_size():
+    said = [scale_page.from_on(rows, 10_000) for rows in (None, 0.0, 2_800.0, 55_123.0)]
+    assert said == ["never", *["at all sizes that were measured"] * 2, "from 55,000 rows on"]
+
+
 def test_a_way_that_needs_too_much_is_left_out():
     """By how its memory grew from size to size; one whose memory does not grow is always measured."""
     small, large = {"rows": 10, "peak_mb": 400.0}, {"rows": 100, "peak_mb": 500.0}

@@ -33,6 +33,11 @@ PROJECT = (
 # mlflow and run_notebook are imported where they are used: a file that needs neither answers at once.
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
+# What the user has set for jobs is not for the tests.
+for _name in [
+    name for name in os.environ if name.startswith(("MLFLOW_EXPERIMENT", "MLFLOW_RUN", "MLFLOW_TRACKING"))
+]:
+    del os.environ[_name]
 _store = tempfile.TemporaryDirectory(prefix="onet-gwa-tests-")
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{_store.name}/mlflow.db"
 # What uv and pip have downloaded stays at hand; the project's own cache is an empty one.
@@ -63,6 +68,19 @@ def pytest_collection_modifyitems(items):
         for command in needs.get(item.path.name, []):
             if not shutil.which(command):
                 item.add_marker(pytest.mark.skip(reason=f"{item.path.name} needs {command}, which is absent"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """See that a test leaves no store, run or experiment to the notebooks and tests after it, and no model here."""
+
+    def settings():
+        begin = ("MLFLOW_EXPERIMENT", "MLFLOW_RUN", "MLFLOW_TRACKING")
+        return {name for name in os.environ.items() if name[0].startswith(begin)}, (ROOT / "mlruns").exists()
+
+    before = settings()
+    yield
+    assert settings() == before
 
 
 @pytest.fixture

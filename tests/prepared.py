@@ -44,31 +44,39 @@ def empty_store(folder):
     return folder
 
 
-def call(main, *arguments, **env):
-    """Call a program's `main` in this process, where its packages are imported; return what subprocess.run returns.
-
-    Afterwards the environment, the store and what signals do are as before. A program that is called so needs another
-    test that starts it.
-    """
+@contextlib.contextmanager
+def as_before():
+    """Leave the environment, MLflow's store and what signals do as they were: notebooks and other tests come after."""
     import mlflow
 
-    uri, environ, said = mlflow.get_tracking_uri(), dict(os.environ), [io.StringIO(), io.StringIO()]
+    uri, environ = mlflow.get_tracking_uri(), dict(os.environ)
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    os.environ.update(env)
     try:
-        with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
-            status = main(*arguments) or 0
-    except SystemExit as stopped:
-        status = stopped.code
-        if isinstance(status, str):
-            print(status, file=said[1])
-            status = 1
+        yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        mlflow.set_tracking_uri(uri)
         os.environ.clear()
         os.environ.update(environ)
-        mlflow.set_tracking_uri(uri)
+
+
+def call(main, *arguments, **env):
+    """Call a program's `main` in this process, where its packages are imported; return what subprocess.run returns.
+
+    A program that is called so needs another test that starts it.
+    """
+    said = [io.StringIO(), io.StringIO()]
+    with as_before():
+        os.environ.update(env)
+        try:
+            with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
+                status = main(*arguments) or 0
+        except SystemExit as stopped:
+            status = stopped.code
+            if isinstance(status, str):
+                print(status, file=said[1])
+                status = 1
     return subprocess.CompletedProcess([main, *arguments], status, *(text.getvalue() for text in said))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import copy_project, need_python, notebook_of, run_in, runs, shorten
 from nbclient import NotebookClient
+from prepared import as_before
 
 import helpers
 
@@ -56,9 +57,10 @@ def project_of_three(tmp_path_factory):
 @pytest.fixture
 def three(project_of_three):
     """The copy, MLflow's client for its store, to which MLflow points, and the three runs in their order."""
-    mlflow.set_tracking_uri(f"sqlite:///{project_of_three / 'mlflow.db'}")
     client, newest_first = runs(project_of_three)
-    return project_of_three, client, newest_first[::-1]
+    with as_before():
+        mlflow.set_tracking_uri(f"sqlite:///{project_of_three / 'mlflow.db'}")
+        yield project_of_three, client, newest_first[::-1]
 
 
 def model_of(client, run):

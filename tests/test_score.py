@@ -15,6 +15,7 @@ import pytest
 import score
 from conftest import ROOT, wait
 from messages import on_page
+from prepared import as_before
 
 from onet_gwa import batches, job
 
@@ -31,13 +32,8 @@ def table(tmp_path):
 
 @pytest.fixture
 def main():
-    """`main`, after which signals do again what they did, and the next one opens a run of its own."""
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    handlers = [signal.getsignal(number) for number in numbers]
-    yield score.main
-    for number, handler in zip(numbers, handlers):
-        signal.signal(number, handler)
-    os.environ.pop("MLFLOW_RUN_ID", None)
+    with as_before():
+        yield score.main
 
 
 def asked(**parameters):

@@ -96,6 +96,8 @@ def test_what_mlflow_says_of_stores(store, monkeypatch):
 
 
 def test_parameters_and_runs(store, monkeypatch):
+    # `set_experiment` below sets it, too.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
     with mlflow.start_run() as run:
         mlflow.log_param("C", "1,10")
         fails(on_page("Changing param values is not allowed. Param with"), mlflow.log_param, "C", "1, 10")
@@ -113,7 +115,6 @@ def test_parameters_and_runs(store, monkeypatch):
     fails(on_page("MLFLOW_EXPERIMENT_NAME: "), helpers.choose_experiment)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "else")
     fails(on_page("there is no experiment"), prune.main)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
     done = CliRunner().invoke(cli, ["run", str(ROOT), "--experiment-name", "mine"])
     assert on_page("Specify only one of").search(done.output)
 

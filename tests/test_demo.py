@@ -202,7 +202,8 @@ def test_no_champion(versions, monkeypatch, free_port, capsys):
     monkeypatch.setenv("MODEL", "else")
     with pytest.raises(SystemExit) as end:
         main()
-    said = "make demo: else has no champion yet; a run with this registered_model_name trains one"
+    where = f"has no champion yet in {mlflow.get_tracking_uri()}"
+    said = f"make demo: else {where}; a run with this registered_model_name trains one"
     assert (end.value.code, *capsys.readouterr()) == (said, "", "")
 
 

@@ -118,6 +118,11 @@ def test_after_a_kill_of_everything(project, tmp_path, by):
     if by == "make reap":
         done = run_in(project, *make_command(project, "reap"), **env)
         assert done.stdout.startswith(f"make reap: run {left.info.run_id} is closed as KILLED"), done.stderr
+        again = run_in(project, sys.executable, "tools/reap.py", **env).stdout
+        assert (
+            again
+            == f"make reap: there is nothing to close in {env['MLFLOW_TRACKING_URI']}, and nothing to remove\n"
+        )
     else:
         shorten(project)
         done = run_in(project, sys.executable, "run_notebook.py", **env)

@@ -174,7 +174,7 @@ NOWHERE = {"MLFLOW_TRACKING_URI": "sqlite:////no/where/mlflow.db"}
 @pytest.mark.parametrize(
     "target, env, said",
     [
-        ("serve", {}, "onet-gwa has no champion yet; make run trains one"),
+        ("serve", {}, "/mlflow.db; make run trains one"),
         ("serve", {"PORT": "99999"}, "port 99999 cannot be used (it is no number from 1 to 65535)"),
         ("ui", {"PORT": "http"}, "port http cannot be used"),
         ("ui", {"PORT": "50 01; touch x"}, "port 50 01; touch x cannot be used"),
@@ -194,7 +194,7 @@ def test_refused_in_one_line(project, target, env, said):
 
 @pytest.mark.slow
 def test_more_that_is_refused(store):
-    trains = "else has no champion yet; a run with this registered_model_name trains one"
+    trains = "/mlflow.db; a run with this registered_model_name trains one"
     for program, env, said in (
         (serve, NOWHERE, "/no/where"),
         (ui, NOWHERE, "/no/where"),

@@ -148,7 +148,7 @@ def test_a_switch_that_cannot_be(servers, switch):
     usual = {"PORTS": f"{first} {second}", "RESTART": servers[1]}
     pids = [(folder / port / "pid").read_text() for port in servers[0]]
     for settings, told in (
-        ({"MODEL": "else"}, "else has no champion yet; a run with this registered_model_name trains one"),
+        ({"MODEL": "else"}, f"else has no champion yet in {os.environ['MLFLOW_TRACKING_URI']}; a run"),
         ({"PORTS": "5001 x"}, "PORTS=5001 x are not all numbers from 1 to 65535"),
         ({"RESTART": "no-such-command {port}"}, "RESTART=no-such-command {port} cannot be run: "),
         ({"RESTART": "false {port}"}, f"RESTART=false {{port}} ended with status 1 for port {first}"),

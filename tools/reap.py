@@ -12,7 +12,10 @@ from serve import connect
 
 def main():
     helpers = connect("make reap")
-    for sentence in helpers.reap() or ["there is nothing to close, and nothing to remove"]:
+    import mlflow
+
+    store = mlflow.get_tracking_uri()
+    for sentence in helpers.reap() or [f"there is nothing to close in {store}, and nothing to remove"]:
         print(f"make reap: {sentence}")
 
 

@@ -23,6 +23,9 @@ def main(arguments):
     from mlflow import MlflowClient, MlflowException
 
     client, present = MlflowClient(), helpers.champion(name)
+    if str(present) == version:
+        print(f"version {version} of {name} is the champion already")
+        return
     try:
         if arguments:
             version = client.get_model_version_by_alias(name, "previous").version

@@ -28,8 +28,8 @@ PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("team-ser
 # `sudo -u USER` is us, since the databases of a test are ours; the others are of a machine that is set up for good.
 STANDINS = """
 sudo() { shift 2; "$@"; }
-for left_out in apt useradd systemctl git make; do eval "$left_out() { :; }"; done
-install() { for folder; do case $folder in /*) mkdir -p "$folder";; esac; done; }
+for left_out in apt useradd chown systemctl git make; do eval "$left_out() { :; }"; done
+install() { for word; do shift; case $word in --owner=*) ;; *) set -- "$@" "$word";; esac; done; command install "$@"; }
 """
 
 
@@ -147,10 +147,10 @@ def new(team, old, tmp_path_factory):
     (folder / "var/lib/onet-gwa/artifacts").unlink()
     with server.cluster(folder) as machine.sockets:
         _, databases, secrets, certificate, start = commands("team-server", "The team's machine")
-        for block in (databases, secrets, certificate, start, *commands("team-server", "Restore")):
-            machine.type(block)
         [upgrade] = commands("team-server", "Upgrade")
-        machine.type(upgrade)
+        for block in (databases, secrets, certificate, start, *commands("team-server", "Restore"), upgrade):
+            # Nothing answers and nothing is served here yet.
+            machine.type(re.sub("^(curl|set -a).*\n", "", block, flags=re.MULTILINE))
         command, env = machine.unit("onet-gwa-mlflow.service")
         command[command.index("5000")] = "{port}"
         with pytest.MonkeyPatch.context() as patch:
@@ -159,6 +159,8 @@ def new(team, old, tmp_path_factory):
                 patch.setenv(name, value.replace(":5000", ":*"))
             with helpers.server(*command) as machine.address:
                 patch.undo()
+                [wait] = set(re.findall("^curl.*", start + upgrade, re.MULTILINE))
+                assert machine.type(wait) == "OK"
                 yield machine
 
 
@@ -220,7 +222,6 @@ def test_the_nightly_job_by_its_unit_and_by_cron(nightly):
     line, _, otherwise = line.partition(" || ")
     assert otherwise.startswith("logger --priority user.err ")
     bare = {"HOME": str(nightly.folder), "LOGNAME": "onet-gwa", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
-    (nightly.folder / "var/cache/onet-gwa").mkdir(parents=True)
     for words, variables in ((command, env), (["/bin/sh", "-c", nightly.place(line)], bare)):
         done = subprocess.run(words, cwd=nightly.project, env=variables, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

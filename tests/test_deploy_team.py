@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -207,7 +206,6 @@ def nightly(team, new, tmp_path):
             new.type(block)
         names = {"URI": f"http://{new.address}", "USERNAME": team.user, "PASSWORD": team.password}
         new.type(let, **{f"MLFLOW_TRACKING_{name}": value for name, value in names.items()})
-    shutil.copy(ROOT / "data/tasks.csv", new.folder / "var/lib/onet-gwa/statements.csv")
     new.project = copy_project(tmp_path / "project")
     shorten(new.project)
     yield new

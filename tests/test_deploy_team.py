@@ -233,7 +233,7 @@ def test_secrets_are_for_their_owner_only(nightly):
 
 
 def test_what_to_watch(nightly):
-    """The commands that ask no scoring server and no nginx; a stale backup is told, and a month later it goes."""
+    """The commands that ask no scoring server and no nginx; a stale backup is told."""
     [block] = commands("operations", "What to watch")
     asked = [line for line in block.splitlines() if not re.search("500[12]|8443", line)]
     assert len(asked) == len(block.splitlines()) - 5
@@ -243,6 +243,15 @@ def test_what_to_watch(nightly):
     os.utime(backup, (0, 0))
     with pytest.raises(AssertionError):
         nightly.type(asked[-1])
-    [remove] = commands("operations", "Retention")
-    nightly.type(remove)
-    assert list(backup.parent.iterdir()) == []
+
+
+def test_thirty_backups_stay(new, tmp_path):
+    """By their names, so that the last ones stay even when no more are made."""
+    [line] = re.findall(r"^0 3 \* \* \* onet-gwa (.*) \|\| logger .*", PAGES["operations"], re.MULTILINE)
+    names = [f"2020-{month}-{day}" for month in (10, 11) for day in range(10, 26)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "artifacts.tar").touch()
+    for _ in "12":
+        new.type(line.replace("/var/backups/onet-gwa", str(tmp_path)))
+        assert sorted(path.name for path in tmp_path.iterdir()) == names[2:]

@@ -255,3 +255,32 @@ def test_thirty_backups_stay(new, tmp_path):
     for _ in "12":
         new.type(line.replace("/var/backups/onet-gwa", str(tmp_path)))
         assert sorted(path.name for path in tmp_path.iterdir()) == names[2:]
+
+
+@pytest.fixture
+def versions(nightly, monkeypatch):
+    """The numbers of three versions that the nightly job's user has registered; nothing is trained for them."""
+    env = nightly.unit("onet-gwa-train.service")[1]
+    login(monkeypatch, f"http://{nightly.address}", "nightly", env["MLFLOW_TRACKING_PASSWORD"])
+    helpers.choose_experiment()
+    helpers.prepare_registration("onet-gwa", helpers.load_labels())
+    with mlflow.start_run() as run:
+        mlflow.log_metric("cv_f1_micro", 0.5)
+    client, source = mlflow.MlflowClient(), f"{run.info.artifact_uri}/model"
+    return [client.create_model_version("onet-gwa", source, run.info.run_id).version for _ in range(3)]
+
+
+def test_bad_answers(nightly, versions):
+    """The page's lines, of which `make switch` is for running servers: the champion before this one is back."""
+    client = mlflow.MlflowClient()
+    for alias, version in (("previous", versions[1]), ("champion", versions[2])):
+        client.set_registered_model_alias("onet-gwa", alias, version)
+    nightly.project = ROOT
+    [block] = commands("operations", "Bad answers")
+    make = "make() { if [ $1 = rollback ]; then .venv/bin/python tools/promote.py rollback; fi; }\n"
+    assert f"version {versions[1]} of onet-gwa is the champion" in nightly.type(make + block)
+    assert helpers.champion("onet-gwa") == versions[1]
+    assert [line for line in block.splitlines() if line.startswith("make")] == [
+        "make rollback",
+        "make switch",
+    ]

@@ -17,7 +17,7 @@ import pytest
 import requests
 import server
 from conftest import ROOT, copy_project, shorten
-from messages import on_page
+from messages import MESSAGES, on_page
 from team_server import need
 
 import helpers
@@ -284,3 +284,25 @@ def test_bad_answers(nightly, versions):
         "make rollback",
         "make switch",
     ]
+
+
+def test_the_last_trainings(nightly, versions):
+    """Each refusal that the job can give, as docs/when-it-breaks.md has it, for three nights; then one for two."""
+    [block] = commands("operations", "The last trainings, and the champion")
+    load, finished, decided, _ = block.splitlines()
+    nightly.type(f"{load}\n{finished}")
+    refusals = [message for message in MESSAGES if message.startswith("version … of … is not the champion: ")]
+    client, rings = mlflow.MlflowClient(), []
+    for message in refusals:
+        for version in versions:
+            client.set_model_version_tag("onet-gwa", version, "decision", message)
+        try:
+            nightly.type(f"{load}\n{decided}")
+        except AssertionError as error:
+            assert message in str(error)
+            rings.append(message)
+    no_better = ("it is no better", "it is worse", "promote is 'never'")
+    assert rings == [message for message in refusals if not any(why in message for why in no_better)]
+    assert len(rings) == 4 and message in rings
+    client.set_model_version_tag("onet-gwa", versions[0], "decision", "version … is the champion: …")
+    nightly.type(f"{load}\n{decided}")

@@ -69,8 +69,9 @@ def test_the_nightly_job_starts_at_the_same_time_in_each_way():
 def test_the_pages_name_units_and_files_that_are_there():
     names = {path.name for path in UNITS}
     for page in PAGES:
-        told = re.findall(r"systemctl (?:enable --now|start|stop|is-active) (.*)", page)
-        for unit in " ".join(told).split():
+        verbs = r"systemctl (?:enable --now|start|restart|stop|is-active|edit)|journalctl --unit"
+        told = re.findall(rf"(?:{verbs}) ([^`\n]*)", page)
+        for unit in re.findall(r"onet-gwa\S*", " ".join(told)):
             name = re.sub("@.*", "@", unit)
             assert {name, f"{name}.service"} & names, unit
         for path in re.findall(r"deploy/[\w./-]*\w", page):

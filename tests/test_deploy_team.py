@@ -32,10 +32,15 @@ install() { for word; do shift; case $word in --owner=*) ;; *) set -- "$@" "$wor
 """
 
 
+def section(page, heading):
+    """What is under a heading of a page."""
+    [section] = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", PAGES[page], re.MULTILINE | re.DOTALL)
+    return section
+
+
 def commands(page, heading):
     """The console blocks under a heading of a page."""
-    [section] = re.findall(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", PAGES[page], re.MULTILINE | re.DOTALL)
-    return re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```console\n(.*?)^```", section(page, heading), re.MULTILINE | re.DOTALL)
 
 
 class Machine:
@@ -245,6 +250,14 @@ def test_what_to_watch(nightly):
         nightly.type(asked[-1])
 
 
+def test_what_to_type_for_each_check():
+    [block] = commands("operations", "What to watch")
+    rows = re.findall(r"^\| (.*?) \|", section("operations", "When you are called"), re.MULTILINE)
+    fails = [word for row in rows for word in re.findall("`(.*?)`", row)]
+    assert [line for line in block.splitlines() if not any(word in line for word in fails)] == []
+    assert [word for word in fails if word not in block] == []
+
+
 def test_thirty_backups_stay(new, tmp_path):
     """By their names, so that the last ones stay even when no more are made."""
     [line] = re.findall(r"^0 3 \* \* \* onet-gwa (.*) \|\| logger .*", PAGES["operations"], re.MULTILINE)
@@ -270,22 +283,6 @@ def versions(nightly, monkeypatch):
     return [client.create_model_version("onet-gwa", source, run.info.run_id).version for _ in range(3)]
 
 
-def test_bad_answers(nightly, versions):
-    """The page's lines, of which `make switch` is for running servers: the champion before this one is back."""
-    client = mlflow.MlflowClient()
-    for alias, version in (("previous", versions[1]), ("champion", versions[2])):
-        client.set_registered_model_alias("onet-gwa", alias, version)
-    nightly.project = ROOT
-    [block] = commands("operations", "Bad answers")
-    make = "make() { if [ $1 = rollback ]; then .venv/bin/python tools/promote.py rollback; fi; }\n"
-    assert f"version {versions[1]} of onet-gwa is the champion" in nightly.type(make + block)
-    assert helpers.champion("onet-gwa") == versions[1]
-    assert [line for line in block.splitlines() if line.startswith("make")] == [
-        "make rollback",
-        "make switch",
-    ]
-
-
 def test_the_last_trainings(nightly, versions):
     """Each refusal that the job can give, as docs/when-it-breaks.md has it, for three nights; then one for two."""
     [block] = commands("operations", "The last trainings, and the champion")
@@ -306,3 +303,19 @@ def test_the_last_trainings(nightly, versions):
     assert len(rings) == 4 and message in rings
     client.set_model_version_tag("onet-gwa", versions[0], "decision", "version … is the champion: …")
     nightly.type(f"{load}\n{decided}")
+
+
+def test_bad_answers(nightly, versions):
+    """The page's lines, of which `make switch` is for running servers: the champion before this one is back."""
+    client = mlflow.MlflowClient()
+    for alias, version in (("previous", versions[1]), ("champion", versions[2])):
+        client.set_registered_model_alias("onet-gwa", alias, version)
+    nightly.project = ROOT
+    [block] = commands("operations", "Bad answers")
+    make = "make() { if [ $1 = rollback ]; then .venv/bin/python tools/promote.py rollback; fi; }\n"
+    assert f"version {versions[1]} of onet-gwa is the champion" in nightly.type(make + block)
+    assert helpers.champion("onet-gwa") == versions[1]
+    assert [line for line in block.splitlines() if line.startswith("make")] == [
+        "make rollback",
+        "make switch",
+    ]

@@ -212,7 +212,8 @@ def write(folder, table, shipped, load):
         "",
         "## Where one way overtakes another",
         "",
-        "By the straight lines through the seconds of the smallest and the largest size:",
+        "By the straight lines through the seconds of the smallest and the largest size, which are a rough guide: see the "
+        "sizes between in the tables above.",
         "",
         *crossings(table),
         f"![{finding}](scale.png)",

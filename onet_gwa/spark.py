@@ -111,18 +111,26 @@ def session(master, log):
         conf.setAll([("spark.driver.host", "127.0.0.1"), ("spark.driver.bindAddress", "127.0.0.1")])
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     interrupt = signal.getsignal(signal.SIGINT)
+
+    def refused(error):
+        log.seek(0)
+        return RuntimeError(
+            f"master: {master} does not take the job: {cause(f'{error}{chr(10)}{log.read()}')}"
+        )
+
     try:
         gateway = launch_gateway(conf=conf, popen_kwargs={"stdout": log, "stderr": log})
         context = SparkContext(conf=conf, gateway=gateway)
     except (Py4JError, PySparkException) as error:
-        log.seek(0)
-        said = f"{error}\n{log.read()}"
-        raise RuntimeError(f"master: {master} does not take the job: {cause(said)}") from error
+        raise refused(error) from error
     # Spark has put its own there.
     signal.signal(signal.SIGINT, interrupt)
     try:
         yield SparkSession(context)
     except (Py4JError, PySparkException) as error:
+        # A master may say so only after the start.
+        if "stopped SparkContext" in str(error):
+            raise refused(error) from error
         raise RuntimeError(f"Spark failed: {cause(error)}") from error
     finally:
         with contextlib.suppress(Py4JError, OSError):

@@ -1,6 +1,9 @@
 """Answers on Spark: what it needs, and that they are those of this process, row by row."""
 
+import os
 import shutil
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import mlflow
@@ -8,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
+from messages import on_page
 
 from onet_gwa import batches, spark
 
@@ -151,6 +156,18 @@ def test_types_that_spark_has_not(kind):
 def test_no_rows(session, model, tmp_path):
     pd.DataFrame({"id": [1], "Task": ["x"]}).head(0).to_parquet(tmp_path / "t.parquet")
     assert both(session, tmp_path / "t.parquet", model, tmp_path) == [[], []]
+
+
+@needs_spark
+@pytest.mark.slow
+def test_a_master_that_refuses_after_the_start(tmp_path):
+    """It stops the context, which is no failure of the job's."""
+    code = "from onet_gwa import spark\nwith open('log', 'w+') as log, spark.session('local[1]', log) as session:\n"
+    code += "    session.sparkContext._jsc.sc().stop()\n    session.range(1).count()"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("RuntimeError: ") and on_page("master: … does not take the job").search(said)
 
 
 @needs_spark

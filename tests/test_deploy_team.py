@@ -231,6 +231,18 @@ def test_the_nightly_job_by_its_unit_and_by_cron(nightly):
         assert env["MLFLOW_TRACKING_PASSWORD"] not in done.stdout + done.stderr
 
 
+def test_the_job_has_its_file_written_anew(team, nightly, monkeypatch):
+    """By the blocks that wrote it, with a password of its own, and with the word that docs/when-it-breaks.md says."""
+    monkeypatch.setattr(nightly, "project", ROOT)
+    *blocks, _ = commands("operations", "Nightly retraining")
+    for block in blocks:
+        nightly.type(block.replace("people.py add", "people.py password"))
+    text = (nightly.folder / "etc/onet-gwa/job.env").read_text()
+    [password] = re.findall("^MLFLOW_TRACKING_PASSWORD=(.*)", text, re.MULTILINE)
+    login(monkeypatch, f"http://{nightly.address}", "nightly", password)
+    login(monkeypatch, f"http://{nightly.address}", team.user, team.password)
+
+
 def test_secrets_are_for_their_owner_only(nightly):
     files = [path for path in (nightly.folder / "etc/onet-gwa").rglob("*") if path.suffix in (".env", ".key")]
     assert len(files) == 3

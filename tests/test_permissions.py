@@ -151,9 +151,29 @@ def test_a_user_who_may_see_nothing(trained, login, team, passwords):
 def test_people_refuses_in_one_line(trained, login, team, tell):
     login(team.user)
     assert tell("add", "cy", given="short") == "people.py: Password must be at least 12 characters."
-    assert tell("add", "ada", given="x" * 12).startswith("people.py: User (username=ada) already exists")
+    assert on_page("… is there already; for").search(tell("add", "ada", given="x" * 12))
+    assert tell("password", "cy", given="x" * 12) == "people.py: User with username=cy not found"
+    # The database refuses it, with the user's row, in which is the hash of the password.
+    said = tell("add", "x" * 256, given="x" * 12)
+    assert "too long" in said and "INSERT" not in said and "scrypt" not in said
     assert tell("let", "ada", "else").startswith("people.py: you see no experiment and no registered model")
     assert "cy" in tell("let", "cy", "Default")
+
+
+def test_a_new_password(trained, login, team, tell, passwords):
+    """From the administrator and from oneself, not from others; the old one is refused from then on."""
+    login("bob")
+    assert on_page("Permission denied").search(tell("password", "ada", given="x" * 12))
+    for who in (team.user, "ada"):
+        new = secrets.token_hex(8)
+        # From now on, the server has the old one in its cache.
+        login("ada")
+        login(who)
+        assert tell("password", "ada", given=new) == ["ada has a new password."]
+        with pytest.raises(OSError, match=on_page("MLFLOW_TRACKING_USERNAME, ")):
+            login("ada")
+        passwords["ada"] = new
+        login("ada")
 
 
 def test_a_wrong_password(login, passwords, team, monkeypatch):

@@ -1,6 +1,7 @@
 """Let people use the tracking server at MLFLOW_TRACKING_URI.
 
     python tools/people.py add bob         # an administrator adds a user, and is asked for the password
+    python tools/people.py password bob    # an administrator, or bob himself, gives him a new password
     python tools/people.py let bob NAME    # the owner of the experiment and the registered model NAME lets him write
 
 Who you are, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say. Where there is no terminal, the password is
@@ -9,6 +10,7 @@ the first line of stdin. Exit status: 0, or 1, with one line, for what the serve
 
 import argparse
 import getpass
+import shlex
 import sys
 
 from serve import connect
@@ -18,22 +20,48 @@ def refuse(reason):
     sys.exit(f"people.py: {' '.join(reason.split())}")
 
 
-def ask(path, **fields):
-    """Post to the server; exit with its message where it refuses."""
+def ask(method, path, **fields):
+    """Send something to the server; exit with its message where it refuses."""
     from onet_gwa.permissions import call
+    from onet_gwa.tables import first_line
 
-    answer = call("POST", path, **fields)
-    if not answer.ok:
-        json = "json" in answer.headers.get("Content-Type", "")
-        refuse(answer.json()["message"] if json else f"{answer.text[:200]} (status {answer.status_code})")
+    answer = call(method, path, **fields)
+    if answer.ok:
+        return
+    if "json" not in answer.headers.get("Content-Type", ""):
+        refuse(f"{answer.text[:200]} (status {answer.status_code})")
+    said = answer.json()
+    if said["error_code"] == "RESOURCE_ALREADY_EXISTS":
+        user = fields["username"]
+        mend = f"for a new password, type: python tools/people.py password {shlex.quote(user)}"
+        refuse(f"{user} is there already; {mend}")
+    # The other lines are SQL and its values, of which one is the hash of a password.
+    refuse(first_line(said["message"]))
+
+
+def ask_password(user):
+    """Return the password that somebody types, or that the first line of stdin is."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"password for {user}: ")
+    return sys.stdin.readline().rstrip("\n")
 
 
 def add(user):
     """Add a user who may log in."""
-    terminal = sys.stdin.isatty()
-    password = getpass.getpass(f"password for {user}: ") if terminal else sys.stdin.readline().rstrip("\n")
-    ask("2.0/mlflow/users/create", username=user, password=password)
+    ask("POST", "2.0/mlflow/users/create", username=user, password=ask_password(user))
     print(f"{user} may log in.")
+
+
+def password(user):
+    """Give a user a new password."""
+    import mlflow
+    from mlflow.utils.credentials import get_default_host_creds
+
+    # The server asks for it where one's own is changed.
+    mine = get_default_host_creds(mlflow.get_tracking_uri()).password
+    new = ask_password(user)
+    ask("PATCH", "2.0/mlflow/users/update-password", username=user, password=new, current_password=mine)
+    print(f"{user} has a new password.")
 
 
 def let(user, name):
@@ -47,7 +75,7 @@ def let(user, name):
         found.append(("registered_model", name))
     for kind, identifier in found:
         fields = {"resource_type": kind, "resource_id": identifier, "permission": "EDIT"}
-        ask("3.0/mlflow/users/permissions/grant", username=user, **fields)
+        ask("POST", "3.0/mlflow/users/permissions/grant", username=user, **fields)
         print(f"{user} may write in the {kind.replace('_', ' ')} {name}.")
     if not found:
         refuse(f"you see no experiment and no registered model {name!r}; name one that is there")
@@ -56,16 +84,20 @@ def let(user, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (add, let):
+    for command in (add, password, let):
         commands.add_parser(command.__name__, help=command.__doc__).add_argument("user")
     commands.choices["let"].add_argument("name")
     options = vars(parser.parse_args())
     command = options.pop("command")
     connect("people.py")
+    from mlflow import MlflowException
+
+    from onet_gwa.tables import first_line
+
     try:
-        {"add": add, "let": let}[command](**options)
-    except OSError as error:
-        refuse(str(error))
+        {"add": add, "password": password, "let": let}[command](**options)
+    except (OSError, MlflowException) as error:
+        refuse(first_line(error))
 
 
 if __name__ == "__main__":

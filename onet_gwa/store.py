@@ -71,6 +71,10 @@ def connect():
             if "error code 401" in str(error):
                 names = "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD"
                 raise OSError(plain(f"{names}: {uri} does not know them; set both")) from error
+            if "too many 503 error responses" in str(error):
+                said = "the server answers, but its database does not"
+                mend = "see whether PostgreSQL runs on the server's machine: pg_isready"
+                raise OSError(plain(f"MLFLOW_TRACKING_URI: {uri}: {said}; {mend}")) from error
             if schema := re.search(r"schema \(found version (\w+), but expected (\w+)\)", str(error)):
                 said = f"its tables are of another MLflow (they have {schema[1]}, this one needs {schema[2]})"
                 mend = f"if this one is newer, copy the store and type: mlflow db upgrade {shlex.quote(uri)}"

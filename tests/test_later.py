@@ -12,9 +12,11 @@ import time
 import mlflow
 import pytest
 import record
+import requests
 from conftest import make_command, refusal, run_in, shorten, wait
 from messages import on_page
 from prepared import call
+from server import postgres
 
 import helpers
 from onet_gwa.servers import _answers
@@ -204,6 +206,25 @@ def test_a_job_whose_server_is_down(project, dropping):
         told = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
         assert done.returncode != 0 and len(told) == 1
         assert "MLFLOW_TRACKING_URI: http://127.0.0.1:" in told[0] and "there is no answer" in told[0]
+
+
+def test_a_server_whose_database_is_down(connect, team, monkeypatch):
+    """It is told apart from a server that is down; both go on when PostgreSQL does."""
+    for name, value in {"USERNAME": team.user, "PASSWORD": team.password}.items():
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    connect(team.address)
+    data = os.path.join(team.folder, "postgres")
+    ready = ["pg_isready", "--host", team.sockets]
+    postgres("pg_ctl", "stop", "--pgdata", data, "--mode", "fast", "--wait").check_returncode()
+    assert "accepting connections" not in postgres(*ready).stdout
+    said = refusal(connect, team.address)
+    assert on_page("MLFLOW_TRACKING_URI: …: the server answers").search(said)
+    assert requests.get(f"{team.address}/health", timeout=60).text == "OK"
+    log = os.path.join(data, "server.log")
+    postgres("pg_ctl", "restart", "--pgdata", data, "--log", log, "--wait").check_returncode()
+    assert "accepting connections" in postgres(*ready).stdout
+    connect(team.address)
 
 
 def test_a_database_that_drops_packets(connect, dropping):

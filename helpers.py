@@ -51,7 +51,7 @@ from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server
 from onet_gwa.spark import need_java, session
 from onet_gwa.cluster import cluster
-from onet_gwa.addresses import make, plain
+from onet_gwa.addresses import login_variables, make, plain
 from onet_gwa.job import KEPT, claim, close, finish, reap
 from onet_gwa.later import keep, record
 from onet_gwa.processes import end_with_launcher

@@ -135,12 +135,14 @@ def main(argv=None):
             say(failure)
         if (folder / helpers.KEPT).exists():
             command = helpers.make(f"record FOLDER={shlex.quote(str(folder))}")
-            say(f"the model stays in {folder}; to log and register it, when the cause is mended: {command}")
+            mend = f"to log and register it, when the cause is mended: {command}{helpers.login_variables()}"
+            say(f"the model stays in {folder}; {mend}")
     if failure or not run:
         return 1
     print(run.data.tags.get("mlflow.note.content", "The notebook gave the run no description."))
     serve = helpers.make(f"serve MODEL={shlex.quote(parameters['registered_model_name'])}")
-    print(f"Next: {helpers.make('ui')} shows run {run.info.run_id}; {serve} serves the champion.")
+    serve += f" serves the champion{helpers.login_variables()}"
+    print(f"Next: {helpers.make('ui')} shows run {run.info.run_id}; {serve}.")
 
 
 if __name__ == "__main__":

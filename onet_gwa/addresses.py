@@ -78,6 +78,13 @@ def make(target):
     return f"{command} {target}"
 
 
+def login_variables():
+    """Return which variables a command of `make` needs besides, the end of a sentence; "" where nobody logs in."""
+    if os.environ["MLFLOW_TRACKING_URI"].startswith("http") and os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        return "; it needs MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, too"
+    return ""
+
+
 def need_database(uri):
     """Raise OSError for a database that cannot be reached, or written; MLflow would try again for minutes."""
     from sqlalchemy import create_engine

@@ -73,6 +73,7 @@ def job(project, tmp_path, free_port):
     waits, last = tmp_path / "waits", "mlflow.end_run()"
     env = {**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port}", "TMPDIR": str(tmp_path)}
     env |= {"MLFLOW_RUN_ID": "", "MLFLOW_EXPERIMENT_NAME": ""}
+    env |= {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "ada's password"}
 
     def start(*command, last=last):
         shorten(project, *[cell.strip().format(str(waits), last) for cell in CELLS])
@@ -96,9 +97,12 @@ def test_a_server_that_dies_during_the_training(project, tmp_path, job, free_por
     assert time.monotonic() - died < 60
     assert process.returncode == 1 and "Traceback" not in said
     assert "cell 6 (asked = " in said and "there is no answer" in said
-    [folder, command] = re.findall("the model stays in (.*); to log and register it, when .*: (.*)\n", said)[
-        0
-    ]
+    told = re.search(
+        "the model stays in (.*); to log and register it, when .*: (.*); it needs (.*), too\n", said
+    )
+    folder, command, variables = told.groups()
+    assert variables == "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    assert "ada's password" not in out + said
     assert command == f"MLFLOW_TRACKING_URI=http://127.0.0.1:{free_port} make record FOLDER={folder}"
     assert on_page("the model stays in").search(said)
     assert f"the executed notebook stays in {folder}/notebook, " in said
@@ -133,8 +137,11 @@ def test_a_server_that_is_started_anew(tmp_path, job, free_port):
         process = start(sys.executable, "run_notebook.py")
     go_on()
     with tracking_server(tmp_path / "server", free_port):
-        _, said = process.communicate(timeout=120)
+        out, said = process.communicate(timeout=120)
         assert process.returncode == 0, said
+        needed = "it needs MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, too."
+        assert out.splitlines()[-1].endswith(f"make serve MODEL=onet-gwa serves the champion; {needed}")
+        assert "ada's password" not in out + said
 
 
 def test_another_failure_after_the_training(project, job, tmp_path, free_port):

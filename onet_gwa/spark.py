@@ -114,9 +114,8 @@ def session(master, log):
 
     def refused(error):
         log.seek(0)
-        return RuntimeError(
-            f"master: {master} does not take the job: {cause(f'{error}{chr(10)}{log.read()}')}"
-        )
+        said = f"{error}\n{log.read()}"
+        return RuntimeError(f"master: {master} does not take the job: {cause(said)}")
 
     try:
         gateway = launch_gateway(conf=conf, popen_kwargs={"stdout": log, "stderr": log})

@@ -52,20 +52,23 @@ def typed(project, command):
 def test_the_command_in_both_ways_and_what_reads_its_answers(project):
     first, second = [block for block in blocks("console") if "master" not in block]
     [shown] = blocks("text")
-    for command in (first, second):
+    for command, output in ((first, "labeled"), (second, "labeled-2")):
         said = typed(project, command)
         # The seconds and the rows a second are others each time.
         same = re.sub(
-            r"in [\d.]+ s, [\d,]+ a", "in 1 s, 1 a", shown.replace("/home/ann/onet-gwa", str(project))
+            r"in [\d.]+ s, [\d,]+ a",
+            "in 1 s, 1 a",
+            shown.replace("/home/ann/onet-gwa/labeled", f"{project}/{output}"),
         )
         assert re.sub(r"in [\d.]+ s, [\d,]+ a", "in 1 s, 1 a", said) == same.strip()
-        answers = pd.read_parquet(project / "labeled")
+        answers = pd.read_parquet(project / output)
         tasks = pd.read_csv(project / "data" / "tasks.csv")
         assert answers["Task"].tolist() == tasks["Task"].tolist()
         assert list(answers)[3:] == [f"predicted_{name}" for name in ("GWA", "name", "probability", "model")]
-        for code in blocks("python") * (command == first):
-            assert run_in(project, "python", "-c", code).stdout
-        shutil.rmtree(project / "labeled")
+    for code in blocks("python"):
+        assert run_in(project, "python", "-c", code).stdout
+    for output in ("labeled", "labeled-2"):
+        shutil.rmtree(project / output)
 
 
 @pytest.mark.slow

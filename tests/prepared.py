@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# Where runs go.
+SETTINGS = ("MLFLOW_EXPERIMENT", "MLFLOW_RUN", "MLFLOW_TRACKING")
+
 
 def quick_java(folder):
     """Let JAVA_HOME name a Java that compiles less, in the new `folder`; where there is no Java, do nothing.
@@ -78,6 +81,19 @@ def call(main, *arguments, **env):
                 print(status, file=said[1])
                 status = 1
     return subprocess.CompletedProcess([main, *arguments], status, *(text.getvalue() for text in said))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """See that a test leaves no store, run or experiment to the notebooks and tests after it, and no model here."""
+    models = Path(__file__).resolve().parents[1] / "mlruns"
+
+    def left():
+        return {item for item in os.environ.items() if item[0].startswith(SETTINGS)}, models.exists()
+
+    before = left()
+    yield
+    assert left() == before
 
 
 @pytest.fixture(scope="module")

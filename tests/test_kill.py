@@ -14,13 +14,16 @@ import helpers
 from onet_gwa.processes import launcher
 
 pytestmark = pytest.mark.slow
-# A cell that keeps two workers busy, and tells its process group: those are joblib's, started by loky.
+# A cell that keeps two workers busy, each of which tells its process group: those are joblib's, started by loky.
 BUSY = """
 import os, time
 from joblib import Parallel, delayed
-Parallel(n_jobs=2)(delayed(abs)(1) for _ in range(2))
-open({!r}, "w").write(str(os.getpgid(0)))
-Parallel(n_jobs=2)(delayed(time.sleep)(600) for _ in range(2))
+
+def busy(k):
+    open({!r} + str(k), "w").write(str(os.getpgid(0)))
+    time.sleep(600)
+
+Parallel(n_jobs=2)(delayed(busy)(k) for k in range(2))
 """
 
 
@@ -53,14 +56,15 @@ def start(project, tmp_path):
 
 def busy_job(project, tmp_path, command):
     """Start a job whose kernel has two busy workers; return it and their group."""
-    noted = tmp_path / "group"
-    shorten(empty_store(project), BUSY.format(str(noted)))
+    noted = [tmp_path / "group0", tmp_path / "group1"]
+    shorten(empty_store(project), BUSY.format(str(tmp_path / "group")))
     env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}", "TMPDIR": str(tmp_path)}
     job = subprocess.Popen(
         command, cwd=project, env=env, stderr=subprocess.PIPE, start_new_session=True, text=True
     )
-    wait(lambda: noted.exists() and noted.read_text(), 120)
-    kernel = int(noted.read_text())
+    # In its first second, a worker of loky would answer a Ctrl-C by a traceback of its own.
+    wait(lambda: all(path.exists() and path.read_text() for path in noted), 120)
+    kernel = int(noted[0].read_text())
     # The kernel, the workers, and what tracks their memory.
     assert len(group(kernel)) >= 4
     return job, kernel

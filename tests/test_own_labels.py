@@ -11,6 +11,7 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import ROOT, copy_project, make_command, run_in, runs, wait
+from prepared import as_before
 
 import helpers
 from onet_gwa.servers import _answers
@@ -94,6 +95,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.slow
+@as_before()
 def test_the_registered_champion_answers_with_these_codes(trained):
     project, done = trained
     client, [run] = runs(project)

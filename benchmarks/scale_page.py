@@ -105,44 +105,43 @@ def wanted(table):
     return markdown(pd.DataFrame(lines))
 
 
-def line(table, way):
-    """Return (seconds of the start, seconds a row), by a way's smallest and largest size."""
-    known = table[(table["way"] == way) & table["seconds"].notna()]
-    first, last = known.iloc[0], known.iloc[-1]
-    a_row = (last["seconds"] - first["seconds"]) / (last["rows"] - first["rows"])
-    return first["seconds"] - first["rows"] * a_row, a_row
-
-
 def crossing(one, other):
-    """Return from how many rows on the second of two lines is below the first, or None where it never is."""
-    (start, a_row), (later, less) = one, other
-    return max(0.0, (later - start) / (a_row - less)) if less < a_row else None
+    """Return from how many rows on the second of two Series of seconds, by the same rows, is below the first.
+
+    A size between two measured ones is by the straight line through them. Returns 0 where the second is below at all
+    sizes, and None where it is not at the largest.
+    """
+    gained = (one - other).dropna()
+    behind = np.flatnonzero(gained <= 0)
+    if not behind.size:
+        return 0.0
+    around = gained.iloc[behind[-1] : behind[-1] + 2]
+    return float(np.interp(0, around, around.index)) if len(around) == 2 else None
 
 
-def from_on(rows, least):
-    """Return a crossing as a text, with two digits; below the `least` size that was measured nothing is known."""
+def from_on(rows):
+    """Return a crossing as a text, with two digits."""
     if rows is None:
-        return "never"
-    return f"from {float(f'{rows:.2g}'):,.0f} rows on" if rows > least else "at all sizes that were measured"
+        return "at no size that was measured"
+    return f"from {float(f'{rows:.2g}'):,.0f} rows on" if rows else "at all sizes that were measured"
 
 
 def crossings(table):
     """Return the lines on where one way overtakes another, here and with more workers."""
-    lines, least = {way: line(table, way) for way in WAYS}, table["rows"].min()
-    start, a_row = lines["spark-2"]
+    seconds, titles = by_rows(table, "seconds"), TITLES.copy()
+    start = seconds["spark-2"].iloc[0]
+    for workers in ON_PAPER:
+        seconds[workers] = start + (seconds["spark-2"] - start) * WAYS["spark-2"] / workers
+        titles[workers] = f"ours on Spark, {workers} workers on further cores (on paper)"
+    pairs = [("predict", "plain"), ("plain", "ours"), ("plain", "spark-2"), ("ours", "spark-2")]
     rows = [
         {
-            "instead of": TITLES[one],
-            "take": TITLES[other],
-            "when": from_on(crossing(lines[one], lines[other]), least),
+            "instead of": titles[one],
+            "take": titles[other],
+            "when": from_on(crossing(seconds[one], seconds[other])),
         }
-        for one, other in (("predict", "plain"), ("plain", "ours"), ("plain", "spark-2"), ("ours", "spark-2"))
+        for one, other in [*pairs, *(("ours", workers) for workers in ON_PAPER)]
     ]
-    for workers in ON_PAPER:
-        more = start, a_row * WAYS["spark-2"] / workers
-        name = f"ours on Spark, {workers} workers on further cores (on paper)"
-        when = from_on(crossing(lines["ours"], more), least)
-        rows.append({"instead of": TITLES["ours"], "take": name, "when": when})
     return markdown(pd.DataFrame(rows))
 
 
@@ -152,20 +151,18 @@ def draw(table, path):
     figure, ax = plt.subplots()
     for way, part in table.groupby("way", sort=False):
         [points] = ax.plot(part["rows"], part["rows_per_second"], "o", label=TITLES[way].replace("`", ""))
-        start, a_row = line(table, way)
         rows = np.geomspace(part["rows"].min(), part["rows"].max())
-        ax.plot(rows, rows / (start + rows * a_row), color=points.get_color())
-    crossed = {way: crossing(line(table, "plain"), line(table, way)) for way in ("ours", "spark-2")}
-    least = table["rows"].min()
-    for rows in crossed.values():
-        if rows and rows > least:
-            ax.axvline(rows, color="0.7", linestyle=":", zorder=0)
+        ax.plot(rows, rows / np.interp(rows, part["rows"], part["seconds"]), color=points.get_color())
+    seconds = by_rows(table, "seconds")
+    crossed = {way: crossing(seconds["plain"], seconds[way]) for way in ("ours", "spark-2")}
+    for rows in filter(None, crossed.values()):
+        ax.axvline(rows, color="0.7", linestyle=":", zorder=0)
     ax.set(xscale="log", xlabel="statements", ylabel="rows a second, the whole command", ylim=(0, None))
     ax.set_title("Where one way overtakes another")
     ax.legend()
     figure.savefig(path)
     plt.close(figure)
-    told = " and ".join(f"by {TITLES[way]} {from_on(rows, least)}" for way, rows in crossed.items())
+    told = " and ".join(f"by {TITLES[way]} {from_on(rows)}" for way, rows in crossed.items())
     return f"The plain call is overtaken {told} (dotted)."
 
 
@@ -212,8 +209,8 @@ def write(folder, table, shipped, load):
         "",
         "## Where one way overtakes another",
         "",
-        "By the straight lines through the seconds of the smallest and the largest size, which are a rough guide: see the "
-        "sizes between in the tables above.",
+        "A size between two that were measured is by the straight line through their seconds. With more workers, what "
+        "two of them need beyond the seconds of the smallest size is divided by as many as there are.",
         "",
         *crossings(table),
         f"![{finding}](scale.png)",

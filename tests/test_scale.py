@@ -69,20 +69,30 @@ def test_the_page(table, tmp_path):
     assert found["on Spark: 1.7 times the rows a second of one worker with 2, without the start"][1] == "yes"
     assert "4.8 MB, to the workers, the driver packs it in 1.2 s;" in text and "loads it in 3.5 s" in text
     assert "was 0.12 (it asks for at most 0.3)" in text
-    # (5 - 4) s are made up for by 1/10,000 - 1/19,000 s a row.
+    # (5 - 4) s are made up for by 1/10,000 - 1/19,000 s a row, and the lines are straight.
     crossed = dict(re.findall(r"^\| the plain call \| ([^|]*) \| ([^|]*) \|$", text, re.MULTILINE))
     assert crossed["ours without Spark"] == "from 21,000 rows on"
 
 
-def test_where_one_line_overtakes_another():
-    assert scale_page.crossing((0, 2.0), (10, 1.0)) == 10
-    assert scale_page.crossing((10, 2.0), (0, 1.0)) == 0
-    assert scale_page.crossing((0, 1.0), (10, 1.0)) is None
+def test_where_one_way_overtakes_another():
+    """By the straight line through the neighbors between which it does; a size without seconds is none."""
+    one = pd.Series([10.0, 20.0, 100.0, 400.0], index=[100, 1000, 10_000, 40_000])
+    found = [
+        scale_page.crossing(one, pd.Series(seconds, index=one.index))
+        for seconds in (
+            [30, 40, 110, 330],
+            [30, 15, 120, 390],
+            [30, float("nan"), 90, 330],
+            [9] * 4,
+            [11, 9, 9, 500],
+        )
+    ]
+    assert found == [13_750.0, 30_000.0, 6_700.0, 0.0, None]
 
 
-def test_no_crossing_is_claimed_below_the_smallest_size():
-    said = [scale_page.from_on(rows, 10_000) for rows in (None, 0.0, 2_800.0, 55_123.0)]
-    assert said == ["never", *["at all sizes that were measured"] * 2, "from 55,000 rows on"]
+def test_no_crossing_is_claimed_beyond_the_sizes():
+    said = [scale_page.from_on(rows) for rows in (None, 0.0, 55_123.0)]
+    assert said == ["at no size that was measured", "at all sizes that were measured", "from 55,000 rows on"]
 
 
 def test_a_way_that_needs_too_much_is_left_out():

@@ -161,4 +161,4 @@ def _sentence(name, version, present, obstacles, newcomer, metrics, n):
         other = f"make promote VERSION={version}{model} makes it that"
         return f"version {version} of {name} is not the champion: {reasons} ({other})"
     other = f" (make rollback{model} makes version {present} the champion again)" if present else ""
-    return f"version {version} of {name} is the champion: {scores}{other}"
+    return f"version {version} of {name} became the champion: {scores}{other}"

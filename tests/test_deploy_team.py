@@ -223,7 +223,7 @@ def test_the_last_trainings(nightly, versions):
     no_better = ("it is no better", "it is worse", "promote is 'never'")
     assert rings == [message for message in refusals if not any(why in message for why in no_better)]
     assert len(rings) == 4 and message in rings
-    client.set_model_version_tag("onet-gwa", versions[0], "decision", "version … is the champion: …")
+    client.set_model_version_tag("onet-gwa", versions[0], "decision", "version … became the champion: …")
     nightly.type(f"{load}\n{decided}")
 
 
@@ -235,7 +235,7 @@ def test_bad_answers(nightly, versions):
     nightly.project = ROOT
     [block] = commands("operations", "Bad answers")
     make = "make() { if [ $1 = rollback ]; then .venv/bin/python tools/promote.py rollback; fi; }\n"
-    assert f"version {versions[1]} of onet-gwa is the champion" in nightly.type(make + block)
+    assert f"version {versions[1]} of onet-gwa became the champion" in nightly.type(make + block)
     assert helpers.champion("onet-gwa") == versions[1]
     assert [line for line in block.splitlines() if line.startswith("make")] == [
         "make rollback",

@@ -78,7 +78,7 @@ def test_three_nights(nightly, data, name):
     """Other data each night, and the better model wins on the rows of that night."""
     X_test, y_test, pipelines = data
     won, why, metrics = nightly("poor", digest="monday")
-    assert won and metrics == {} and why == f"version 1 of {name} is the champion: there was none"
+    assert won and metrics == {} and why == f"version 1 of {name} became the champion: there was none"
     won, why, metrics = nightly("good", digest="tuesday")
     f1 = {k: helpers.score(y_test, pipelines[k].predict(X_test))["f1_micro"] for k in ("poor", "good")}
     low, high = helpers.bootstrap_interval(y_test, *(pipelines[k].predict(X_test) for k in ("good", "poor")))
@@ -91,7 +91,7 @@ def test_three_nights(nightly, data, name):
     }
     assert 0 < low < lead < high
     assert why == (
-        f"version 2 of {name} is the champion: micro-F1 {f1['good']:.3f}, that of version 1 {f1['poor']:.3f} on the "
+        f"version 2 of {name} became the champion: micro-F1 {f1['good']:.3f}, that of version 1 {f1['poor']:.3f} on the "
         f"same {len(X_test)} statements, 95 % interval of the lead {low:.3f} to {high:.3f} "
         f"(make rollback MODEL={name} makes version 1 the champion again)"
     )

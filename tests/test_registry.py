@@ -100,13 +100,13 @@ def test_promote_and_roll_back_by_hand(store):
     status, line = by_hand("rollback", MODEL=name, started=True)
     assert status == 1 and line.startswith("make rollback: by hand has no champion before this one (")
     assert by_hand(VERSION="1", MODEL=name, started=True)[1].startswith(
-        "version 1 of by hand is the champion, by make promote; there was none. A server that runs keeps"
+        "version 1 of by hand became the champion, by make promote; there was none. A server that runs keeps"
     )
     assert by_hand(VERSION=" 2", MODEL=name)[0] == 0 and str(helpers.champion(name)) == "2"
     status, line = by_hand("rollback", MODEL=name)
     assert (
         status == 0
-        and "version 1 of by hand is the champion, by make rollback; before it, version 2 was" in line
+        and "version 1 of by hand became the champion, by make rollback; before it, version 2 was" in line
     )
     assert client.get_model_version(name, "1").tags["decision"] in line
     assert by_hand(VERSION="1", MODEL=name) == (0, "version 1 of by hand is the champion already")

@@ -34,7 +34,7 @@ def main(arguments):
         wanted = "champion before this one" if arguments else f"version {version}"
         sys.exit(f"{command}: {name} has no {wanted} ({' '.join(str(error).split())})")
     before = "there was none" if present is None else f"before it, version {present} was"
-    said = f"version {version} of {name} is the champion, by {command}; {before}"
+    said = f"version {version} of {name} became the champion, by {command}; {before}"
     client.set_model_version_tag(name, str(version), "decision", said)
     print(f"{said}. A server that runs keeps the model that it has loaded.")
 

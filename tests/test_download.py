@@ -160,4 +160,6 @@ def test_the_job_on_a_downloaded_release(server, onet, project, run):
     assert done.returncode == 0, done.stderr
     _, [finished] = runs(project)
     assert finished.info.status == "FINISHED" and server.asked == 1
-    assert finished.data.metrics["f1_micro"] >= 0.645 and finished.data.metrics["f1_macro"] >= 0.57
+    metrics = finished.data.metrics
+    assert metrics["f1_micro"] >= 0.645 and metrics["f1_macro"] >= 0.57 and metrics["baseline_f1_micro"] < 0.2
+    assert abs(metrics["cv_f1_micro"] - metrics["f1_micro"]) < 0.03 and metrics["calibration_error"] <= 0.04

@@ -91,8 +91,8 @@ def test_three_nights(nightly, data, name):
     }
     assert 0 < low < lead < high
     assert why == (
-        f"version 2 of {name} became the champion: micro-F1 {f1['good']:.3f}, that of version 1 {f1['poor']:.3f} on the "
-        f"same {len(X_test)} statements, 95 % interval of the lead {low:.3f} to {high:.3f} "
+        f"version 2 of {name} became the champion: micro-F1 {f1['good']:.3f}, that of version 1 {f1['poor']:.3f} on "
+        f"the same {len(X_test)} statements, 95 % interval of the lead {low:.3f} to {high:.3f} "
         f"(make rollback MODEL={name} makes version 1 the champion again)"
     )
     won, why, _ = nightly("good", digest="wednesday")

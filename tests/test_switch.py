@@ -96,7 +96,7 @@ def switch(servers, tmp_path_factory):
 def ask(address, kept, stop, answers):
     """Ask a server until `stop` is set, over one connection or a new one each time; count models and failures."""
     connection = http.client.HTTPConnection(address, timeout=90)
-    while not stop.wait(0.01):
+    while not stop.wait(0.05):
         try:
             connection.request("POST", "/invocations", QUESTION, JSON)
             response = connection.getresponse()

@@ -1,22 +1,19 @@
 """Whether a version of a registered model becomes the champion, and why."""
 
-import json
-import os
 import shlex
-import subprocess
-import sys
 import time
 
 import numpy as np
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from onet_gwa import ROOT
-from onet_gwa.registry import MODEL_NAME, SPLIT, champion, set_champion
+from onet_gwa.registry import MODEL_NAME, SPLIT, ask, champion, set_champion
 from onet_gwa.scores import bootstrap_interval, check_behavior, score
 from onet_gwa.tables import shorten
 
 # So long may a version be undecided before the others go on without it.
 WAIT_SECONDS = 300
+# The codes that it gives to each text, those that some of its training rows had and others had not, and how many checks
+# of behavior it passes.
 ASK = """
 import json, sys
 import mlflow, numpy, pandas
@@ -30,25 +27,6 @@ answer = {
 }
 print(json.dumps(answer))
 """
-
-
-def ask(model_uri, X):
-    """Return what a logged model of this project says to X (n, 1) in a process of its own: a dict.
-
-    `named` holds the codes that it gives to each row, `learned` those that some of its training rows had and others
-    had not, and `passed` the number of checks that it passes (see `check_behavior`). A process of its own, since the
-    model's code may be of another version than ours. Raises ChildProcessError where it cannot be loaded or asked.
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, model_uri],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        input=json.dumps(X["Task"].tolist()),
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise ChildProcessError(shorten(done.stderr.strip().rpartition("\n")[2], 200))
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def promote(version, name, model, X_test, y_test, rule="better", least=0.0):
@@ -106,14 +84,14 @@ def _undecided(client, name):
 
 
 def _incumbent(client, name, present, X_test, y_test):
-    """Return what `ask` says of the champion, or what is asked of a model where there is none, or it is silent."""
+    """Return what the champion says (see `ASK`), or what is asked of a model where there is none, or it is silent."""
     unknown = {"learned": list(y_test.columns), "passed": 0}
     if present is None:
         return unknown
     if client.get_model_version(name, present).tags.get("split") != SPLIT:
         return unknown | {"silent": "it may have been trained on the test statements"}
     try:
-        return ask(f"models:/{name}/{present}", X_test)
+        return ask(ASK, f"models:/{name}/{present}", X_test["Task"])
     except ChildProcessError as error:
         return unknown | {"silent": str(error)}
 

@@ -5,10 +5,8 @@ training rows it is much surer.
 """
 
 import json
-import os
 import shlex
-import subprocess
-import sys
+import tempfile
 
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer
@@ -17,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from onet_gwa import ROOT
 from onet_gwa.labels import load_labels
+from onet_gwa.registry import ask
 from onet_gwa.split import split, to_X_y
 from onet_gwa.tables import first_line, shorten
 from onet_gwa.tasks import digest, load_tasks
@@ -42,7 +41,9 @@ def model_labels(model):
     try:
         if not model.partition("/")[2].isdecimal():
             raise ValueError("it was not loaded from a registry")
-        return load_labels(mlflow.artifacts.download_artifacts(f"models:/{model}/data/model/labels.csv"))
+        with tempfile.TemporaryDirectory() as folder:
+            uri = f"models:/{model}/data/model/labels.csv"
+            return load_labels(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
     except (OSError, ValueError, mlflow.MlflowException) as error:
         said = shorten(first_line(error))
         raise ValueError(
@@ -85,20 +86,6 @@ def training_data(model, labels):
     return tasks
 
 
-def ask(model_uri, texts):
-    """Return what a registered model says to texts, in a process of its own: its code may be of another version."""
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, model_uri],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        input=json.dumps(list(texts)),
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise ChildProcessError(shorten(done.stderr.strip().rpartition("\n")[2], 200))
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def reference(model, labels, tasks):
     """Return the Reference of a version such as "onet-gwa/3": its answers to the test side of (Task, GWA) pairs.
 
@@ -107,7 +94,7 @@ def reference(model, labels, tasks):
     """
     X_train, X_test, *_ = split(*to_X_y(tasks, labels))
     try:
-        said = ask(f"models:/{model}", X_test["Task"])
+        said = ask(ASK, f"models:/{model}", X_test["Task"])
     except ChildProcessError as error:
         raise ValueError(f"model: {model} cannot be asked: {error}; watch another version") from error
     rows = pd.DataFrame(said["answers"] | {"Task": X_test["Task"].to_numpy()})

@@ -1,7 +1,15 @@
-"""The registry: which version of a registered model is the champion."""
+"""The registry: which version of a registered model is the champion, and what a version says."""
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from onet_gwa import ROOT
 from onet_gwa.labels import labels_digest
 from onet_gwa.store import create
+from onet_gwa.tables import shorten
 
 MODEL_NAME = "onet-gwa"
 # How a version's training rows were told from test rows, so that none of them is a test row of a later version.
@@ -76,3 +84,22 @@ def set_champion(name, version):
     if present is not None and int(present) != int(version):
         client.set_registered_model_alias(name, "previous", present)
     client.set_registered_model_alias(name, "champion", str(version))
+
+
+def ask(program, model_uri, texts):
+    """Return what a Python program says, in JSON, when it is given the address of a model, and texts in JSON on stdin.
+
+    It is a process of its own, since the model's code may be of another version than ours. What MLflow downloads for it
+    is removed. Raises ChildProcessError, with the last line of its stderr, where it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="onet-gwa-asked-") as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", program, model_uri],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": folder},
+            input=json.dumps(list(texts)),
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        raise ChildProcessError(shorten(done.stderr.strip().rpartition("\n")[2], 200))
+    return json.loads(done.stdout.splitlines()[-1])

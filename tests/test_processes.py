@@ -16,7 +16,7 @@ from test_serving import TASK, ask, expected
 
 import helpers
 import onet_gwa_model
-from onet_gwa import promotion
+from onet_gwa import promotion, registry
 
 pytestmark = pytest.mark.slow
 
@@ -144,12 +144,22 @@ def test_two_versions_without_the_project(champion, tmp_path):
 
 def test_a_champion_of_other_code_is_asked_by_its_own(champion):
     X = pd.DataFrame({"Task": [TASK, "Repair a leaking pump."]})
-    mine, other = (promotion.ask(f"models:/onet-gwa/{version}", X) for version in (1, 2))
+    mine, other = (
+        registry.ask(promotion.ASK, f"models:/onet-gwa/{version}", X["Task"]) for version in (1, 2)
+    )
     codes = [row["GWA"] for row in expected(champion, X["Task"].tolist())]
     assert [sorted(named) for named in mine["named"]] == [sorted(named) for named in codes]
     assert mine == other and mine["passed"] >= 6 and len(mine["learned"]) == 36
     with pytest.raises(ChildProcessError, match="^[^\n]*Registered Model[^\n]*$"):
-        promotion.ask("models:/nobody/1", X)
+        registry.ask(promotion.ASK, "models:/nobody/1", X["Task"])
+
+
+def test_nothing_stays_of_what_is_downloaded_to_ask(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = "import json, sys, tempfile; print(json.dumps([tempfile.mkdtemp(), sys.argv[1], json.load(sys.stdin)]))"
+    folder, *said = registry.ask(program, "models:/onet-gwa/1", ["Drive."])
+    assert Path(folder).is_relative_to(tmp_path) and not list(tmp_path.iterdir())
+    assert said == ["models:/onet-gwa/1", ["Drive."]]
 
 
 def test_commands_in_a_folder_of_another_version(champion, other, monkeypatch):

@@ -146,6 +146,17 @@ def test_a_user_who_may_see_nothing(trained, login, team, passwords):
     login("eve")
     with pytest.raises(OSError, match="eve has the permission NO_PERMISSIONS for the experiment 'onet-gwa'"):
         helpers.open_run("onet-gwa")
+    assert helpers.champion("onet-gwa") is None
+
+
+def test_a_hundred_other_models(trained, login, tell):
+    """MLflow gives them by the hundred, sorted by name."""
+    login("ada")
+    client = mlflow.MlflowClient()
+    for number in range(100):
+        client.create_registered_model(f"a{number:03}")
+    client.create_registered_model("z")
+    assert tell("let", "bob", "z") == ["bob may write in the registered model z."]
 
 
 def test_people_refuses_in_one_line(trained, login, team, tell):

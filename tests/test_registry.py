@@ -66,6 +66,18 @@ def test_each_registered_model_has_a_champion_of_its_own(store):
     assert helpers.champion("library-tasks") is None
 
 
+def test_a_champion_behind_a_hundred_other_models(store):
+    client = mlflow.MlflowClient()
+    for number in range(100):
+        client.create_registered_model(f"a{number:03}")
+    helpers.prepare_registration("z", LABELS)
+    for version in (1, 2):
+        helpers.register(log_a_model(store), "z", 0.5, "a")
+        helpers.set_champion("z", version)
+    aliases = client.get_registered_model("z").aliases
+    assert str(helpers.champion("z")) == "2" and str(aliases["previous"]) == "1"
+
+
 def test_other_labels_need_another_name(store):
     helpers.prepare_registration("library-tasks", LABELS)
     # Again, and with other names for the same codes.

@@ -71,7 +71,7 @@ def let(user, name):
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name(name)
     found = [("experiment", experiment.experiment_id)] if experiment else []
-    if name in [model.name for model in client.search_registered_models()]:
+    if name in [model.name for model in mlflow.search_registered_models()]:
         found.append(("registered_model", name))
     for kind, identifier in found:
         fields = {"resource_type": kind, "resource_id": identifier, "permission": "EDIT"}

@@ -121,6 +121,10 @@ def test_promote_and_roll_back_by_hand(store):
         and "version 1 of by hand became the champion, by make rollback; before it, version 2 was" in line
     )
     assert client.get_model_version(name, "1").tags["decision"] in line
+    client.set_registered_model_alias(name, "previous", "1")
+    status, line = by_hand("rollback", MODEL=name)
+    assert status == 1 and on_page("… has no champion before").search(line) and "version 1" in line
+    client.set_registered_model_alias(name, "previous", "2")
     assert by_hand(VERSION="1", MODEL=name) == (0, "version 1 of by hand is the champion already")
     assert str(client.get_model_version_by_alias(name, "previous").version) == "2"
     for version in ("", "0", "two", "1; ls"):

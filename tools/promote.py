@@ -28,7 +28,12 @@ def main(arguments):
         return
     try:
         if arguments:
-            version = client.get_model_version_by_alias(name, "previous").version
+            version = str(client.get_model_version_by_alias(name, "previous").version)
+            if version == str(present):
+                mend = "make promote VERSION=7 names another"
+                sys.exit(
+                    f"{command}: {name} has no champion before this one (it is version {version}, too; {mend})"
+                )
         helpers.set_champion(name, version)
     except MlflowException as error:
         wanted = "champion before this one" if arguments else f"version {version}"

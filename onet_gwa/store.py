@@ -179,7 +179,7 @@ def choose_experiment():
     """Return the name of the experiment: MLFLOW_EXPERIMENT_NAME, else "onet-gwa"; make it where it is absent.
 
     MLflow makes it, too, when a run begins, and fails where another process has just made it. Raises OSError
-    for a name that MLflow refuses, and for one in which this user may not write.
+    for a name that MLflow refuses, for one in which this user may not write, and for one that was deleted.
     """
     import mlflow
 
@@ -189,7 +189,19 @@ def choose_experiment():
     except mlflow.MlflowException as error:
         raise OSError(f"MLFLOW_EXPERIMENT_NAME: {first_line(error)}; name another experiment") from error
     need_permission("experiment", name)
+    find_experiment(name)
     return name
+
+
+def find_experiment(name):
+    """Return MLflow's Experiment of this name, or None; raise OSError for one that was deleted."""
+    import mlflow
+
+    experiment = mlflow.get_experiment_by_name(name)
+    if experiment and experiment.lifecycle_stage == "deleted":
+        restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        raise OSError(f"MLFLOW_EXPERIMENT_NAME: {name!r} was deleted; type: {restore}, or name another")
+    return experiment
 
 
 def open_run(registered_model_name=None):

@@ -1,15 +1,20 @@
 """The store: free, whole and in its place, or refused in one line; and the run that the job is."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 
 import mlflow
+import prune
 import pytest
+import run
+from click.testing import CliRunner
 from conftest import refusal, wait
-from messages import on_page
+from messages import fails, on_page
+from mlflow.cli import cli
 
 import helpers
 from onet_gwa import ROOT
@@ -120,6 +125,21 @@ def test_a_run_that_is_not_there(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     with pytest.raises(OSError, match="^MLFLOW_RUN_ID: Run with id=0+ not found; unset it for a new run$"):
         helpers.open_run(helpers.MODEL_NAME)
+
+
+def test_a_deleted_experiment(store, monkeypatch):
+    """Its name is taken; the job, `make run` and `make prune` say what to type, which is typed here."""
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "deleted")
+    identifier = mlflow.create_experiment("deleted")
+    mlflow.delete_experiment(identifier)
+    for function in (helpers.choose_experiment, helpers.open_run, run.main, prune.main):
+        fails(on_page("MLFLOW_EXPERIMENT_NAME: … was deleted"), function)
+    with pytest.raises(OSError, match=f"^MLFLOW_EXPERIMENT_NAME: 'deleted' .*-id {identifier}, or") as error:
+        helpers.choose_experiment()
+    [command] = re.findall("type: (mlflow .*), or name another", str(error.value))
+    assert CliRunner().invoke(cli, command.split()[1:]).exit_code == 0
+    assert helpers.choose_experiment() == "deleted"
 
 
 def test_warnings_that_would_be_errors(connect, store, monkeypatch):

@@ -112,7 +112,7 @@ def test_parameters_and_runs(store, monkeypatch):
     # As it was before: the experiment of the run.
     mlflow.set_experiment("Default")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x" * 600)
-    fails(on_page("MLFLOW_EXPERIMENT_NAME: "), helpers.choose_experiment)
+    fails(on_page("MLFLOW_EXPERIMENT_NAME: …; "), helpers.choose_experiment)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "else")
     fails(on_page("there is no experiment"), prune.main)
     done = CliRunner().invoke(cli, ["run", str(ROOT), "--experiment-name", "mine"])

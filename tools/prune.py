@@ -64,9 +64,11 @@ def main():
     connect("make prune")
     import mlflow
 
+    from onet_gwa.store import find_experiment
+
     client, name = mlflow.MlflowClient(), os.environ.get("MLFLOW_EXPERIMENT_NAME") or "onet-gwa"
     try:
-        if client.get_experiment_by_name(name) is None:
+        if find_experiment(name) is None:
             sys.exit(f"make prune: there is no experiment {name!r}; MLFLOW_EXPERIMENT_NAME names another")
         runs = mlflow.search_runs(experiment_names=[name], order_by=["start_time DESC"], output_format="list")
         removed, freed = 0, 0

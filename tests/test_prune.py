@@ -97,6 +97,16 @@ def test_a_model_that_another_run_registered(prune, model):
     assert len(mlflow.pyfunc.load_model("models:/other@champion").predict(model[2])) == 1
 
 
+def test_an_alias_whose_model_is_gone(prune, model):
+    prune, _ = prune
+    client, runs = six_runs(model)
+    client.set_registered_model_alias("onet-gwa", "champion", "1")
+    client.delete_logged_model(client.get_model_version("onet-gwa", "1").source.removeprefix("models:/"))
+    done = prune(KEEP="0")
+    assert done.stdout.startswith("make prune: 5 of 6 runs"), done.stderr
+    assert client.get_run(runs[0]).info.lifecycle_stage == "active"
+
+
 @pytest.mark.parametrize(
     "env, said",
     [

@@ -25,7 +25,11 @@ def aliased(client):
             runs.add(version.run_id)
             # One may register the model of another run.
             if model_id := re.fullmatch(r"models:/(m-\w+)", version.source):
-                runs.add(client.get_logged_model(model_id[1]).source_run_id)
+                try:
+                    runs.add(client.get_logged_model(model_id[1]).source_run_id)
+                except mlflow.MlflowException as error:
+                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                        raise
     return runs
 
 

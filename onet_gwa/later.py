@@ -32,8 +32,10 @@ def keep(pipeline, labels, example, parameters, scores, data_digest):
         facts = {"run_id": mlflow.active_run().info.run_id, "store": plain(mlflow.get_tracking_uri())}
         facts |= {"parameters": parameters, "scores": {key: float(value) for key, value in scores.items()}}
         facts |= {"example": example.to_dict("list"), "data_digest": data_digest}
-        # Last, and so the sign that all is there.
-        Path(folder, KEPT).write_text(json.dumps(facts), encoding="utf-8")
+        part = Path(folder, f"{KEPT}.part")
+        part.write_text(json.dumps(facts), encoding="utf-8")
+        # Last and at once, and so the sign that all is there.
+        part.replace(Path(folder, KEPT))
     need_server(mlflow.get_tracking_uri(), PATIENCE)
 
 
@@ -41,7 +43,7 @@ def record(folder):
     """Log what a job has kept in its folder to the run, register the model, end the run; return what to say, a text.
 
     The folder is then removed. A model that was registered before is not registered again. Raises OSError and
-    ValueError, with one line, for a folder that holds nothing, and where the store cannot be used.
+    ValueError, with one line, for a folder that holds nothing, or not all, and where the store cannot be used.
     """
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
@@ -49,22 +51,29 @@ def record(folder):
     folder = Path(folder)
     try:
         facts = json.loads((folder / KEPT).read_text(encoding="utf-8"))
+        run_id, store, parameters, scores = (
+            facts[key] for key in ("run_id", "store", "parameters", "scores")
+        )
     except OSError as error:
         raise OSError(f"FOLDER: {folder} holds no model; name the folder that the job told") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"FOLDER: {folder / KEPT} is not whole; train again, and remove the folder"
+        ) from error
     connect()
     # MLflow would print the run's address, twice.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    run_id, client = facts["run_id"], mlflow.MlflowClient()
+    client = mlflow.MlflowClient()
     try:
         run = client.get_run(run_id)
     except mlflow.MlflowException as error:
-        hint = f"set MLFLOW_TRACKING_URI to {facts['store']}, where the run was opened"
+        hint = f"set MLFLOW_TRACKING_URI to {store}, where the run was opened"
         raise OSError(f"FOLDER: {first_line(error)}; {hint}") from error
     try:
-        asked = {key: value for key, value in facts["parameters"].items() if key not in run.data.params}
+        asked = {key: value for key, value in parameters.items() if key not in run.data.params}
         with mlflow.start_run(run_id=run_id):
             mlflow.log_params(asked)
-            mlflow.log_metrics(facts["scores"])
+            mlflow.log_metrics(scores)
             versions = client.search_model_versions(f"run_id = '{run_id}'")
             said = f"version {versions[0].version}" if versions else _register(folder, facts)
             mlflow.set_tag("mlflow.note.content", f"recorded later; {said}")

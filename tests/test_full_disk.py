@@ -7,8 +7,11 @@ import sys
 import mlflow
 import pytest
 from conftest import refusal, run_in, runs, shorten
-from messages import on_page
+from messages import fails, on_page
 from prepared import empty_store
+
+import helpers
+from onet_gwa.job import KEPT
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +49,23 @@ def test_no_room_for_the_notebook(project, small):
     assert any(on_page("[Errno 28] No space left").search(line) for line in told(done))
     _, [failed] = runs(project)
     assert failed.info.status == "FAILED"
+
+
+def test_no_room_for_what_is_kept(store, small, monkeypatch):
+    """The model fits, but not what belongs to it: nothing says that `make record` could record it."""
+    labels = helpers.load_labels()
+    X, y = helpers.to_X_y(helpers.load_tasks("sample", labels).head(200), labels)
+    model, large = helpers.make_model().fit(X, y), X.head(1).assign(Task="x" * 2**22)
+    monkeypatch.setenv("ONET_GWA_FOLDER", str(small))
+    with mlflow.start_run(), pytest.raises(OSError, match=on_page("[Errno 28] No space left")):
+        helpers.keep(model, labels, large, {}, {"f1_micro": 0.5}, "digest")
+    assert (small / "model").exists() and not (small / KEPT).exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"run_id": "x", "store"', "[]"])
+def test_what_was_kept_is_not_whole(tmp_path, content):
+    (tmp_path / KEPT).write_text(content)
+    fails(on_page("FOLDER: … is not whole"), helpers.record, tmp_path)
 
 
 def test_no_room_for_a_new_store(connect, small):

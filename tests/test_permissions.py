@@ -10,9 +10,11 @@ import sys
 import mlflow
 import mlflow.server
 import people
+import promote
 import pytest
 from conftest import copy_project, shorten
 from messages import on_page
+from prepared import call
 from test_promotion import check_two_at_once, data, log_pipelines  # noqa: F401
 
 import helpers
@@ -147,6 +149,24 @@ def test_a_user_who_may_see_nothing(trained, login, team, passwords):
     with pytest.raises(OSError, match="eve has the permission NO_PERMISSIONS for the experiment 'onet-gwa'"):
         helpers.open_run("onet-gwa")
     assert helpers.champion("onet-gwa") is None
+    said = call(promote.main, [], VERSION="1").stderr
+    assert on_page("… cannot be changed").search(said) and "Permission denied" in said
+
+
+def test_another_champion(trained, login):
+    """A version that is there, of a model that one may only see, cannot be made the champion."""
+    login("ada")
+    assert [train("adas") for _ in range(2)] == ["1", "2"]
+    said = call(promote.main, [], MODEL="adas", VERSION="7").stderr
+    assert on_page("… has no version …").search(said)
+    said = call(promote.main, ["rollback"], MODEL="adas").stderr
+    assert on_page("… has no champion before").search(said)
+    login("bob")
+    done = call(promote.main, [], MODEL="adas", VERSION="1")
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 1 and on_page("… cannot be changed").search(line)
+    assert "its owner types: python tools/people.py let bob 'adas'" in line
+    assert str(helpers.champion("adas")) == "2"
 
 
 def test_a_hundred_other_models(trained, login, tell):

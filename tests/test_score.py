@@ -14,7 +14,7 @@ import psutil
 import pytest
 import score
 from conftest import ROOT, wait
-from messages import on_page
+from messages import fails, on_page
 from prepared import as_before
 
 from onet_gwa import batches, job
@@ -150,6 +150,14 @@ def test_a_model_of_other_answers(versions, table, tmp_path, main, capsys):
     assert main(asked(input=table, output=tmp_path / "out", model=logged.model_uri)) == 2
     said = capsys.readouterr().err
     assert on_page("model: … gives").search(said) and "gives [0], " in said
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "signature: 3", "signature: {}"])
+def test_a_damaged_model(tmp_path, content):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text(content)
+    uri = f"file://{tmp_path}/model"
+    fails(on_page("model: … cannot be read: …; name"), score.fetch_model, uri, tmp_path / "copy")
 
 
 @pytest.mark.slow

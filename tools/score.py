@@ -75,6 +75,18 @@ def new_folder(path, statements):
     return path
 
 
+def answer_names(path):
+    """Return the names of what a model's answers hold, a list; raise OSError for a damaged MLmodel."""
+    from mlflow.models import Model
+
+    try:
+        signature = Model.load(path).signature
+        return signature.outputs.input_names() if signature and signature.outputs else []
+    # MLflow takes for granted what is in the file.
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise OSError("its MLmodel is damaged") from error
+
+
 def fetch_model(uri, folder):
     """Return the path of a copy of the model, in `folder`, and its name, such as "onet-gwa/3" whatever the alias.
 
@@ -89,12 +101,11 @@ def fetch_model(uri, folder):
         )
     try:
         path = mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
-        signature = mlflow.models.Model.load(path).signature
+        given = answer_names(path)
     except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
         raise OSError(
             f"model: {uri} cannot be read: {first_line(error)}; name one that is there, or train one: make run"
         ) from error
-    given = signature.outputs.input_names() if signature and signature.outputs else []
     if given != batches.answer_schema("").names:
         raise ValueError(
             f"model: {uri} gives {given}, and not {batches.answer_schema('').names}; name another"

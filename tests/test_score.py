@@ -160,6 +160,16 @@ def test_a_damaged_model(tmp_path, content):
     fails(on_page("model: … cannot be read: …; name"), score.fetch_model, uri, tmp_path / "copy")
 
 
+def test_a_run_that_cannot_be_opened(versions, table, tmp_path, main, monkeypatch, capsys):
+    """The store's fault, and not that of what was asked: the status is 1."""
+    versions.delete_experiment(versions.create_experiment("deleted"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "deleted")
+    assert main(asked(input=table, output=tmp_path / "out")) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert on_page("…; the answers of this job are not").search(line) and "deleted" in line
+    assert os.listdir(tmp_path) == ["t.parquet"]
+
+
 @pytest.mark.slow
 def test_one_that_fails_on_its_way(versions, tmp_path, main, capsys):
     """A later file of other types is found when it is read."""

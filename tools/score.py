@@ -188,13 +188,13 @@ def score(options):
             statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
             if options.master:
                 spark.need_types(statements.schema)
-            run_id = store.open_run()
-            job.mark(run_id)
         except (OSError, ValueError, RuntimeError) as error:
             say(str(error))
             return 2
-        begin = time.monotonic()
         try:
+            run_id = store.open_run()
+            job.mark(run_id)
+            begin = time.monotonic()
             answer(options, folder, statements, path, model)
             seconds = time.monotonic() - begin
             rows, without = batches.count(folder / "answers", options.prefix)

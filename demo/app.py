@@ -35,13 +35,20 @@ MOST = 100
 
 
 def ask(address, tasks):
-    """Return a scoring server's answers to tasks, a list of dicts; raise RequestException where none come."""
+    """Return a scoring server's answers to tasks, a list of dicts.
+
+    Raises RequestException where none come, and ValueError, with what the server says, where it refuses a task.
+    """
     question = {
         "dataframe_split": {"columns": ["Task"], "data": [[task] for task in tasks]},
         # A line without words gets null, and the other lines their answers.
         "params": {"reasons": True, "skip_bad": True},
     }
     response = requests.post(f"{address}/invocations", json=question, timeout=65)
+    # MLflow ignores params that a model was logged without, and so this one may skip no bad row.
+    if response.status_code == 400:
+        # Before it stand the data.
+        raise ValueError(response.json()["message"].rpartition("\nError: ")[2])
     response.raise_for_status()
     return response.json()["predictions"]
 
@@ -50,14 +57,16 @@ def shown(task, answer):
     """Return what the page shows of a task and the answer to it, a dict.
 
     `pieces` is the task cut into pairs of a text and whether it spoke for an activity; `activities` is a list of dicts
-    with name, percent and words, most probable first, or None for a task without words; `model` is who answered.
+    with name, percent and words, most probable first, or None for a task without words; `model` is who answered. The
+    words are None where the model was logged without the param `reasons`.
     """
     if answer["name"] is None:
         return {"pieces": [(task, False)], "activities": None, "model": answer["model"]}
-    spoke = {word.lower() for words in answer["reasons"] for word in words}
+    reasons = answer.get("reasons", [None] * len(answer["name"]))
+    spoke = {word.lower() for words in reasons for word in words or ()}
     # What the model takes for a word; to import it from there takes seconds.
     pieces = [(piece, piece.lower() in spoke) for piece in re.split(r"(\w\w+)", task) if piece]
-    columns = zip(answer["name"], answer["probability"], answer["reasons"], strict=True)
+    columns = zip(answer["name"], answer["probability"], reasons, strict=True)
     activities = [{"name": name, "percent": 100 * p, "words": words} for name, p, words in columns]
     return {"pieces": pieces, "activities": activities, "model": answer["model"]}
 
@@ -89,6 +98,8 @@ def create_app(address):
             said = f"The scoring server at {address} does not answer ({type(error).__name__})."
             mend = "End make demo with Ctrl-C in its terminal, and type it again."
             return page(text, error=f"{said} {mend}", status=502)
+        except ValueError as error:
+            return page(text, error=str(error), status=400)
         return page(text, [shown(*pair) for pair in zip(tasks, answers, strict=True)])
 
     return app

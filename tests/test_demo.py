@@ -207,6 +207,21 @@ def test_no_champion(versions, monkeypatch, free_port, capsys):
     assert (end.value.code, *capsys.readouterr()) == (said, "", "")
 
 
+def test_a_champion_without_params(versions):
+    """It answers without words, and refuses the line without a sentence, as MLflow ignores what is asked of it."""
+    uri = versions.get_model_version("onet-gwa", "2").source
+    signature = mlflow.models.get_model_info(uri).signature
+    mlflow.models.set_signature(uri, mlflow.models.ModelSignature(signature.inputs, signature.outputs))
+    with scoring_server("models:/onet-gwa/2") as address:
+        client = create_app(address).test_client()
+        good, bad = (client.post("/", data={"tasks": task}) for task in (TASKS[0], "12 34"))
+    assert good.status_code == 200 and "Answered by onet-gwa/2." in good.text
+    assert '<p class="activity">' in good.text
+    assert '<p class="words">' not in good.text and "<mark>" not in good.text
+    said = "row 1: Task &#39;12 34&#39; is not a text with words in it; send a sentence in each row"
+    assert bad.status_code == 400 and f'role="alert">{said}</p>' in bad.text
+
+
 def test_a_champion_that_is_damaged(versions):
     source = versions.get_model_version_download_uri("onet-gwa", "1")
     file = Path(mlflow.artifacts.download_artifacts(source), "data", "model", "pipeline.skops")

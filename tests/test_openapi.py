@@ -39,6 +39,14 @@ def test_the_page_is_what_the_code_writes(versions):
     assert PAGE.read_text(encoding="utf-8") == openapi.write(signature)
 
 
+def test_a_model_without_params(versions):
+    """Its example asks for none, and fits."""
+    signature = mlflow.models.get_model_info("models:/onet-gwa@champion").signature
+    page = openapi.describe(mlflow.models.ModelSignature(signature.inputs, signature.outputs))
+    content = page["paths"]["/invocations"]["post"]["requestBody"]["content"]["application/json"]
+    jsonschema.validate(content["example"], content["schema"])
+
+
 def test_the_page_is_written(versions, project):
     """By the command that docs/serving.md names."""
     assert "\npython tools/openapi.py\n" in (ROOT / "docs" / "serving.md").read_text()

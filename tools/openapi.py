@@ -35,9 +35,8 @@ def of_list(items):
 def question(signature):
     """Return the JSON schema of a request: a table in one of three forms, and parameters."""
     columns = {column["name"]: of_type(column) for column in signature.inputs.to_dict()}
-    given = {
-        param["name"]: {**of_type(param), "default": param["default"]} for param in signature.params.to_dict()
-    }
+    known = signature.params.to_dict() if signature.params else []
+    given = {param["name"]: {**of_type(param), "default": param["default"]} for param in known}
     names, values = {"type": "string", "enum": list(columns)}, {"anyOf": list(columns.values())}
     forms = {
         "dataframe_split": of_object({"columns": of_list(names), "data": of_list(of_list(values))}),
@@ -60,7 +59,9 @@ def describe(signature):
     """Return the description of the interface of a model with this signature: OpenAPI 3.1, a dict."""
     [column] = signature.inputs.input_names()
     texts = of_object({"error_code": {"type": "string"}, "message": {"type": "string"}})
-    asked = {"dataframe_split": {"columns": [column], "data": [[EXAMPLE]]}, "params": {"reasons": True}}
+    asked = {"dataframe_split": {"columns": [column], "data": [[EXAMPLE]]}}
+    if "reasons" in [param.name for param in signature.params or ()]:
+        asked["params"] = {"reasons": True}
 
     def response(description, schema, media="application/json"):
         return {"description": description, "content": {media: {"schema": schema}}}

@@ -121,7 +121,8 @@ def scoring_server(uri):
 
 
 def main():
-    with bind(NAME, "5003") as listener:
+    listener, keeper = bind(NAME, "5003")
+    with listener, keeper:
         uri = need_champion(NAME, os.environ.get("MODEL") or "onet-gwa")
         here = f"http://127.0.0.1:{listener.getsockname()[1]}"
         print(f"{NAME}: {uri.removeprefix('models:/')} starts, for {here}", file=sys.stderr)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+import psutil
 import pytest
 import requests
 import serve
 from conftest import ROOT, serving, wait
-from messages import on_page
+from messages import fails, on_page
 from prepared import call
 from test_serving import TASK, ask
 
@@ -157,6 +158,21 @@ def test_what_is_refused_in_one_line(server):
     assert "WORKERS=0 is no number from 1 to 99" in refused(WORKERS="0")
     assert "LOG=xml is not json" in refused(LOG="xml")
     assert "else has no champion yet" in refused(started=True, MODEL="else")
+
+
+def test_another_server_whose_model_is_not_loaded_yet(versions, tmp_path, monkeypatch, free_port):
+    """It keeps its port, and refuses callers, whom nginx leads to another server."""
+    monkeypatch.setenv("PORT", str(free_port))
+    command = [sys.executable, ROOT / "tools" / "serve.py"]
+    with open(tmp_path / "err", "w") as err, subprocess.Popen(command, stderr=err) as process:
+        try:
+            wait(lambda: "uvicorn" in " ".join(psutil.Process(process.pid).cmdline()))
+            fails(on_page("port … cannot be used ([Errno 98]"), serve.bind, "make serve", "5001")
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", free_port))
+            wait(lambda: _answers(free_port, "/ping"), 120)
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager

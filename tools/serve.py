@@ -32,25 +32,33 @@ def connect(name):
 
 
 def bind(name, default, host="127.0.0.1"):
-    """Return a socket bound to the environment variable PORT, or `default`; exit with one line where that fails."""
+    """Return two sockets bound to the environment variable PORT, or `default`; exit with one line where that fails.
+
+    The first is for TCP, and does not listen yet; the second keeps the port for it until it does.
+    """
     port = os.environ.get("PORT", "").strip() or default
     reason = "it is no number from 1 to 65535"
-    listener = socket.socket()
+    # Two programs may bind a port of TCP while neither listens; and one that listens before its model is loaded would
+    # let callers wait whom nginx else leads to another server. A port of UDP has one owner.
+    listener, keeper = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
     try:
         if re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) and int(port) < 2**16:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, int(port)))
-            return listener
+            keeper.bind((host, int(port)))
+            return listener, keeper
     except OSError as error:
         reason = error
     listener.close()
+    keeper.close()
     where = "" if host == "127.0.0.1" else f" of {host}"
     sys.exit(f"{name}: port {port}{where} cannot be used ({reason}); name another: {name} PORT=5002")
 
 
 def need_port(name, default):
     """Return the environment variable PORT, or `default`; exit with one line when it is no port, or is taken."""
-    with bind(name, default) as listener:
+    listener, keeper = bind(name, default)
+    with listener, keeper:
         return str(listener.getsockname()[1])
 
 
@@ -120,12 +128,13 @@ def main():
     if os.environ.get("LOG", "") not in ("", "json"):
         sys.exit(f"make serve: LOG={os.environ['LOG']} is not json; leave it out for a log for people")
     need_answers("make serve")
-    listener = bind("make serve", "5001", os.environ.get("HOST", "").strip() or "127.0.0.1")
+    listener, keeper = bind("make serve", "5001", os.environ.get("HOST", "").strip() or "127.0.0.1")
     uri = os.environ["MODEL_URI"] = need_champion("make serve", os.environ.get("MODEL") or "onet-gwa")
     # Without it the second half of an answer waits for an acknowledgement, since uvicorn's own socket for several
     # workers is one that asyncio does not recognize.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.set_inheritable(True)
+    keeper.set_inheritable(True)
     host, port = listener.getsockname()
     print(f"make serve: {uri.removeprefix('models:/')} for http://{host}:{port}", file=sys.stderr)
     if os.environ["ANSWERS"] != "none":

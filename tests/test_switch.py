@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -161,6 +162,24 @@ def test_a_switch_that_cannot_be(servers, switch):
         assert done.returncode and line.startswith(f"make switch: {told}"), line
     assert on_page("no other of PORTS").search(line)
     assert [(folder / port / "pid").read_text() for port in servers[0]] == pids
+
+
+def test_a_restart_that_is_no_command():
+    """It is seen before the champion is looked for."""
+    for command, reason in (("systemctl restart 'x", "No closing quotation"), (" ", "it is blank")):
+        done = call(main, RESTART=command, MODEL="else")
+        assert done.stderr.startswith(
+            f"make switch: RESTART={command} is no command ({reason}); leave it out"
+        )
+        assert done.stderr.count("\n") == 1 and on_page("RESTART=… is no command").search(done.stderr)
+
+
+def test_a_server_of_files_is_no_other_one(servers):
+    """Its answer to /ping is 404."""
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "{port}"]
+    with helpers.server(*command, ready="/") as files:
+        done = call(main, PORTS=f"{servers[0][0]} {files.split(':')[1]}", RESTART="false")
+    assert done.stderr.startswith("make switch: no other of PORTS=")
 
 
 def test_a_server_that_does_not_come_back(servers, monkeypatch):

@@ -179,7 +179,7 @@ def test_nothing_answers(free_port):
 
 
 def test_other_programs(tmp_path, monkeypatch):
-    fails(on_page("RESTART="), switch.restart, "false {port}", 5001, "onet-gwa/1")
+    fails(on_page("RESTART=… ended"), switch.restart, "false {port}", 5001, "onet-gwa/1")
     fails(on_page("there is no …; install PostgreSQL"), server.postgres, "no-such-command")
     (tmp_path / "postgres").mkdir()
     fails(on_page("… is gone, and the server knows"), server.password, tmp_path)

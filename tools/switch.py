@@ -26,7 +26,8 @@ def serving(port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", "/ping")
-        return unquote(connection.getresponse().getheader("X-Model", "another server"))
+        response = connection.getresponse()
+        return unquote(response.getheader("X-Model", "another server")) if response.status == 200 else None
     except (OSError, http.client.HTTPException):
         return None
     finally:
@@ -55,7 +56,14 @@ def main():
     ports = os.environ.get("PORTS", "").split() or ["5001", "5002"]
     if not all(port.isdecimal() and 0 < int(port) < 2**16 for port in ports):
         sys.exit(f"{NAME}: PORTS={' '.join(ports)} are not all numbers from 1 to 65535")
-    command = os.environ.get("RESTART") or "systemctl restart onet-gwa-serve@{port}"
+    usual = "systemctl restart onet-gwa-serve@{port}"
+    command, reason = os.environ.get("RESTART") or usual, "it is blank"
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        words, reason = [], error
+    if not words:
+        sys.exit(f"{NAME}: RESTART={command} is no command ({reason}); leave it out for {usual}")
     champion = need_champion(NAME, os.environ.get("MODEL") or "onet-gwa").removeprefix("models:/")
     for port in ports:
         if not any(serving(other) for other in ports if other != port):

@@ -154,7 +154,9 @@ def test_what_is_refused_in_one_line(server):
     address, _ = server
     port = address.split(":")[1]
     assert f"port {port} cannot be used ([Errno 98] " in refused(PORT=port)
-    assert " of nowhere.invalid cannot be used" in refused(HOST="nowhere.invalid")
+    for host in ("nowhere.invalid", "münchen..", "::1", "192.0.2.1"):
+        said = refused(HOST=host)
+        assert f"HOST={host} is no IPv4 address" in said and on_page("HOST=").search(said)
     assert "WORKERS=0 is no number from 1 to 99" in refused(WORKERS="0")
     assert "LOG=xml is not json" in refused(LOG="xml")
     assert "else has no champion yet" in refused(started=True, MODEL="else")

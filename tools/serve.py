@@ -9,6 +9,7 @@ that log and answers name the version, whatever is promoted later. Exit status: 
 the store cannot be used, nothing is the champion, its files are gone, the port is taken, or FOLDER cannot be written.
 """
 
+import errno
 import os
 import re
 import socket
@@ -47,10 +48,14 @@ def bind(name, default, host="127.0.0.1"):
             listener.bind((host, int(port)))
             keeper.bind((host, int(port)))
             return listener, keeper
-    except OSError as error:
+    except (OSError, TypeError, UnicodeError) as error:
         reason = error
     listener.close()
     keeper.close()
+    # What the look-up of a name raises, or an address of another machine.
+    unknown = isinstance(reason, (socket.gaierror, TypeError, UnicodeError))
+    if unknown or getattr(reason, "errno", None) == errno.EADDRNOTAVAIL:
+        sys.exit(f"{name}: HOST={host} is no IPv4 address of this machine; leave it out for 127.0.0.1")
     where = "" if host == "127.0.0.1" else f" of {host}"
     sys.exit(f"{name}: port {port}{where} cannot be used ({reason}); name another: {name} PORT=5002")
 

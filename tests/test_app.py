@@ -196,7 +196,7 @@ def test_a_champion_whose_files_are_gone(versions, part):
     with without((folder / part).resolve()):
         said = refused()
     assert "make serve: the champion, onet-gwa/1, " in said
-    assert on_page("the champion, …, cannot be read").search(said)
+    assert on_page("the champion, …, cannot be read (…); promote").search(said)
 
 
 def test_a_champion_that_is_damaged(versions, tmp_path):

@@ -1,12 +1,13 @@
 """A full disk is told in one line, and the run does not stay RUNNING."""
 
+import os
 import re
 import subprocess
 import sys
 
 import mlflow
 import pytest
-from conftest import refusal, run_in, runs, shorten
+from conftest import ROOT, refusal, run_in, runs, shorten
 from messages import fails, on_page
 from prepared import empty_store
 
@@ -66,6 +67,18 @@ def test_no_room_for_what_is_kept(store, small, monkeypatch):
 def test_what_was_kept_is_not_whole(tmp_path, content):
     (tmp_path / KEPT).write_text(content)
     fails(on_page("FOLDER: … is not whole"), helpers.record, tmp_path)
+
+
+def test_no_room_for_the_champion(versions, small):
+    """Its files are sound, so another version would be as unreadable."""
+    with open(small / "filler", "wb") as file:
+        file.write(bytes(2**22 - 2**16))
+    command = [sys.executable, ROOT / "tools" / "serve.py"]
+    env = {**os.environ, "TMPDIR": str(small), "PORT": "5996"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.endswith(f"; make room in {small}\n")
+    assert on_page("the champion, …, cannot be read (…); make room").search(done.stderr)
 
 
 def test_no_room_for_a_new_store(connect, small):

@@ -85,9 +85,10 @@ def need_champion(name, model):
     except (OSError, mlflow.MlflowException) as error:
         cause = " ".join(str(error).split())
     if cause:
-        sys.exit(
-            f"{name}: the champion, {model}/{version}, cannot be read ({cause}); promote another version"
-        )
+        # A number in the text: of what it could not copy, MLflow and shutil keep the texts only.
+        full = any(f"[Errno {number}]" in cause for number in (errno.ENOSPC, errno.EDQUOT))
+        mend = f"make room in {tempfile.gettempdir()}" if full else "promote another version"
+        sys.exit(f"{name}: the champion, {model}/{version}, cannot be read ({cause}); {mend}")
     return uri
 
 

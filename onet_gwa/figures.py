@@ -11,11 +11,17 @@ def show(figure, caption):
 
     `caption` says in words what the figure shows: it is visible, and the image's `alt` metadata for who cannot
     see it. The image's plain text is the caption and `figure_data`: a test of the notebook does not compare
-    pixels, so it compares what they show.
+    pixels, so it compares what they show. A `$` in the figure's texts is a dollar, and begins no formula.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
+    from matplotlib.text import Text
 
+    # Between two `$`, as in the name of a label, matplotlib sees a formula, which the numbers of a log axis are.
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) if axis.get_scale() == "log"]
+    numbers = {label for axis in axes for label in axis.get_ticklabels(which="both")}
+    for text in set(figure.findobj(Text)) - numbers:
+        text.set_parse_math(False)
     png = io.BytesIO()
     figure.savefig(png, format="png")
     # It is laid out now, which takes most of the time; saving it once more need not do that again.

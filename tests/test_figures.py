@@ -1,5 +1,6 @@
 """A figure in a notebook: its caption, the data it is compared by, and its place on the notebook's page."""
 
+import io
 import re
 
 import matplotlib.pyplot as plt
@@ -65,6 +66,21 @@ def test_a_figure_is_shown_with_its_caption(ax, capsys, monkeypatch):
     assert image["text/plain"].endswith("line\n    x: 0 1\n    y: 2 3")
     assert text == {"text/markdown": "*The score \\*rises\\* from 2 to 3.*", "text/plain": caption}
     assert not plt.fignum_exists(ax.figure.number)
+
+
+def test_dollars_in_names_are_no_formula_and_the_numbers_of_a_log_axis_are(ax, monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda *arguments, **options: None)
+    name = "Fees from $5, 10% of events, up to $9"
+    ax.barh([name, "free"], [1, 1000], label=name)
+    ax.set(xscale="log", title=name, xlabel=name)
+    ax.legend()
+    helpers.show(ax.figure, "Fees are higher.")
+    # As mlflow.log_figure does.
+    ax.figure.savefig(io.BytesIO(), format="png")
+    labels, numbers = ax.get_yticklabels(), ax.get_xticklabels()
+    assert [label.get_text() for label in labels] == [name, "free"]
+    assert [text.get_parse_math() for text in (*labels, *numbers)] == [False] * 2 + [True] * len(numbers)
+    assert "$\\mathdefault{10^{2}}$" in [text.get_text() for text in numbers]
 
 
 def test_the_page_of_a_notebook(tmp_path):

@@ -126,12 +126,12 @@ def _alone_in(folder):
     """Wait until no other process of this project is here: two that make a store's tables at once both fail."""
     import fcntl
 
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        # The folder itself may be locked by who starts the job: flock /srv/onet-gwa make run. Where nothing can be
+        # written, no tables are made.
+        with contextlib.suppress(OSError):
+            fcntl.flock(stack.enter_context(open(folder / ".onet-gwa.lock", "a")), fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 def _make_tables(uri, folder):

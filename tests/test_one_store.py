@@ -64,7 +64,8 @@ def test_from_another_folder(project, elsewhere, uri, free_port):
     make_command(project)
     shorten(project, TINY)
     line = run_from(elsewhere, project, **({"MLFLOW_TRACKING_URI": uri} if uri else {}))
-    assert sorted(os.listdir(elsewhere)) == ["mlflow.db", "mlruns"] and not (project / "mlflow.db").exists()
+    assert sorted(os.listdir(elsewhere)) == [".onet-gwa.lock", "mlflow.db", "mlruns"]
+    assert not (project / "mlflow.db").exists()
     store = f"MLFLOW_TRACKING_URI='sqlite:///{elsewhere}/mlflow.db'"
     assert line.startswith(f"Next: {store} make -C {project} ui shows run ")
     client = mlflow.MlflowClient(f"sqlite:///{elsewhere}/mlflow.db")

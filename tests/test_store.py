@@ -25,7 +25,14 @@ pytestmark = pytest.mark.slow
 def test_an_address_with_a_query(connect, tmp_path):
     address = f"sqlite:///{tmp_path}/mlflow.db?timeout=5"
     assert connect(address) == address
-    assert os.listdir(tmp_path) == ["mlflow.db"]
+    assert sorted(os.listdir(tmp_path)) == [".onet-gwa.lock", "mlflow.db"]
+
+
+def test_a_folder_that_is_locked(tmp_path):
+    """As by a line of cron such as `flock /srv/onet-gwa make run`."""
+    command = ["flock", tmp_path, sys.executable, "-c", "import helpers; helpers.connect()"]
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    subprocess.run(command, cwd=ROOT, env=env, check=True, timeout=60)
 
 
 def test_a_database_that_is_busy(connect, tmp_path):

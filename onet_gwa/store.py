@@ -40,7 +40,8 @@ def connect():
     # It raises what it tells here, with its whole traceback.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    uri = without_password(os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").strip())
+    given = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db").strip()
+    uri = without_password(given)
     folder, dialect = ROOT, re.split("[+:]", uri)[0]
     if dialect == "sqlite":
         uri, folder = _sqlite(uri)
@@ -52,6 +53,14 @@ def connect():
             f"MLFLOW_TRACKING_URI: {uri!r} is a folder, in which MLflow keeps no runs any more; name a database, "
             "such as sqlite:///mlflow.db, or a server, such as http://127.0.0.1:5000"
         )
+    registry = os.environ.get("MLFLOW_REGISTRY_URI", uri).strip()
+    if registry not in (given, uri):
+        raise ValueError(
+            plain(
+                f"MLFLOW_REGISTRY_URI: {registry!r} is another store than {uri!r}, which has the models, too; unset it"
+            )
+        )
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)
     mlflow.set_tracking_uri(uri)
     os.environ["MLFLOW_TRACKING_URI"] = uri
     # A notebook's kernel may have been started without activating its environment.

@@ -155,6 +155,15 @@ def test_warnings_that_would_be_errors(connect, store, monkeypatch):
     assert said.startswith("PYTHONWARNINGS: ") and said.endswith("unset it")
 
 
+def test_a_registry_of_its_own(connect, store, monkeypatch):
+    address = f"sqlite:///{store}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "sqlite:///registry.db")
+    assert on_page("MLFLOW_REGISTRY_URI: ").search(refusal(connect, address))
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", address)
+    connect(address)
+    assert mlflow.get_registry_uri() == address
+
+
 def test_a_run_in_the_experiment_of_an_id(store, monkeypatch):
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)

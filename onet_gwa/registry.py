@@ -28,8 +28,8 @@ def champion(name=MODEL_NAME):
 def prepare_registration(name, labels):
     """Make sure that there is a registered model `name`, and that it is for these labels (see `load_labels`).
 
-    Raises ValueError where its versions give other labels: they could not be compared with a new one, and a
-    server of the champion would answer with other codes from one day to the next.
+    Raises ValueError where its versions give other labels, or do not say which: they could not be compared with a
+    new one, and a server of the champion would answer with other codes from one day to the next.
     """
     from mlflow import MlflowClient
 
@@ -42,10 +42,17 @@ def prepare_registration(name, labels):
         description=f"Gives task statements one or more of {len(labels)} labels, from {labels.index[0]} ({first}) "
         f"to {labels.index[-1]} ({last}). The alias champion marks the version to serve.",
     )
-    if not created and client.get_registered_model(name).tags.get("labels_digest", digest) != digest:
+    if created:
+        return
+    model = client.get_registered_model(name)
+    known = model.tags.get("labels_digest")
+    # Somebody has made it by hand, as in MLflow's UI.
+    if known is None and not model.latest_versions:
+        client.set_registered_model_tag(name, "labels_digest", digest)
+    elif known != digest:
+        said = "give other labels" if known else "do not say which labels they give"
         raise ValueError(
-            f"registered_model_name: the versions of {name!r} give other labels; "
-            "name another registered model for these"
+            f"registered_model_name: the versions of {name!r} {said}; name another registered model for these"
         )
 
 

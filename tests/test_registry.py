@@ -9,7 +9,7 @@ import pandas as pd
 import promote
 import pytest
 from conftest import ROOT
-from messages import on_page
+from messages import fails, on_page
 from prepared import call
 
 import helpers
@@ -86,11 +86,29 @@ def test_other_labels_need_another_name(store):
     assert model.tags == {"labels_digest": helpers.labels_digest(LABELS)}
     assert "one or more of 2 labels, from L1 (Lending) to L2 (Reading aloud)" in model.description
     other = LABELS.rename(index={"L2": "L3"})
-    form = on_page("registered_model_name: the versions of")
+    form = on_page("registered_model_name: the versions of … give")
     with pytest.raises(ValueError, match=form) as error:
         helpers.prepare_registration("library-tasks", other)
     assert "\n" not in str(error.value) and "'library-tasks'" in str(error.value)
     helpers.prepare_registration("library-tasks-2", other)
+
+
+def test_a_registered_model_made_by_hand(store):
+    """It is for the labels that come first; what versions from elsewhere give is not known."""
+    client, other = mlflow.MlflowClient(), LABELS.rename(index={"L2": "L3"})
+    for name in ("from the UI", "from elsewhere"):
+        client.create_registered_model(name)
+    for _ in range(2):
+        helpers.prepare_registration("from the UI", LABELS)
+    fails(
+        on_page("registered_model_name: the versions of … give"),
+        helpers.prepare_registration,
+        "from the UI",
+        other,
+    )
+    helpers.register(log_a_model(store), "from elsewhere", 0.5, "a")
+    form = on_page("registered_model_name: the versions of … do not say")
+    fails(form, helpers.prepare_registration, "from elsewhere", LABELS)
 
 
 def by_hand(*arguments, started=False, **env):

@@ -60,8 +60,8 @@ def parse_arguments(argv):
     except (ValueError, OSError) as error:
         refuse(str(error))
     # The notebook runs in its own folder, where a relative path would mean something else.
-    for name in ("data", "labels"):
-        if parameters[name].partition(":")[0] not in ("sample", "onet", "gwas"):
+    for name, ours in {"data": "sample|onet(:.*)?", "labels": "gwas"}.items():
+        if not re.fullmatch(ours, parameters[name]):
             parameters[name] = os.path.join(os.getcwd(), parameters[name])
     options |= {"cwd": NOTEBOOK.parent, "on_cell_start": print_title, "progress_bar": sys.stderr.isatty()}
     return parameters, options

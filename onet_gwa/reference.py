@@ -5,6 +5,7 @@ training rows it is much surer.
 """
 
 import json
+import re
 import shlex
 import tempfile
 
@@ -72,7 +73,7 @@ def training_data(model, labels):
     if "mlflow.project.entryPoint" in run.data.tags:
         # MLflow has logged it with the quotes that the shell needs.
         source = " ".join(shlex.split(source))
-    if source.partition(":")[0] not in ("sample", "onet"):
+    if not re.fullmatch("sample|onet(:.*)?", source):
         # What was asked for comes first: of runs with the same data MLflow keeps one source, that of the first.
         found = json.loads(inputs[0].dataset.source)["uri"].removeprefix("file://")
         source = ROOT / source if source and (ROOT / source).exists() else found

@@ -162,6 +162,22 @@ def test_the_data_are_those_that_were_checked(tmp_path, monkeypatch):
     assert os.path.samefile(parameters["data"], tmp_path / "else" / "tasks.csv")
 
 
+@pytest.mark.parametrize("name", ["gwas", "sample:mine.csv"])
+def test_data_called_like_what_comes_with_the_project(tmp_path, monkeypatch, name):
+    if name == "gwas":
+        (tmp_path / name).mkdir()
+        helpers.load_tasks().to_parquet(tmp_path / name / "part.parquet")
+    else:
+        shutil.copy(helpers.source_path("sample"), tmp_path / name)
+    (tmp_path / "sample").symlink_to(helpers.ROOT / "data" / "gwas.csv")
+    monkeypatch.chdir(tmp_path)
+    own = ["--data", name, "--labels", "sample", "--registered_model_name", "mine"]
+    parameters, _ = run_notebook.parse_arguments(own)
+    assert (parameters["data"], parameters["labels"]) == (str(tmp_path / name), str(tmp_path / "sample"))
+    parameters, _ = run_notebook.parse_arguments([])
+    assert (parameters["data"], parameters["labels"]) == ("sample", "gwas")
+
+
 def test_a_name_that_cannot_be_written(project, run, tmp_path):
     data = tmp_path / os.fsdecode(b"tasks\xff.csv")
     shutil.copy(project / "data" / "tasks.csv", data)

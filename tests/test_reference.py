@@ -62,6 +62,16 @@ def test_data_that_are_elsewhere(watched, tmp_path):  # noqa: F811
     assert len(helpers.training_data(name, labels)) == len(helpers.load_tasks("sample"))
 
 
+def test_data_called_like_what_comes_with_the_project(watched, tmp_path, monkeypatch):  # noqa: F811
+    labels = helpers.load_labels()
+    lines = helpers.source_path("sample").read_text().splitlines()
+    (tmp_path / "sample:mine.csv").write_text("\n".join(lines[:-8]) + "\n")
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        name = f"onet-gwa/{register('sample:mine.csv')}"
+    assert len(helpers.training_data(name, labels)) == len(lines) - 9
+
+
 def test_a_version_that_does_not_say(watched):  # noqa: F811
     client = mlflow.MlflowClient()
     version = client.get_model_version("onet-gwa", "1")

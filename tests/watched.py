@@ -21,7 +21,7 @@ def register(data, params=True):
     digest = helpers.digest(tasks)
     helpers.prepare_registration("onet-gwa", labels)
     with mlflow.start_run():
-        source = LocalArtifactDatasetSource(str(helpers.source_path(data)))
+        source = LocalArtifactDatasetSource(str(helpers.source_path(data).resolve()))
         mlflow.log_input(
             mlflow.data.from_pandas(tasks, source=source, name="tasks", digest=digest), "training"
         )

@@ -49,13 +49,18 @@ def load_tasks(source="sample", labels=None):
     pair that is there before and an SOC that is no code, is counted and logged as a warning.
 
     Raises ValueError, with the row, the reason and the way out, for what is not a table of these two columns
-    in UTF-8, for statements without a word of two letters, and for codes that are not among the labels. Rows
-    are counted from 1, on through the files of a folder in the order of their names; the header and blank lines
-    are not counted. Raises FileNotFoundError for a path that does not exist, and what `download_onet` raises.
+    in UTF-8, for a pipe, for statements without a word of two letters, and for codes that are not among the
+    labels. Rows are counted from 1, on through the files of a folder in the order of their names; the header and
+    blank lines are not counted. Raises FileNotFoundError for a path that does not exist, and what `download_onet`
+    raises.
     """
     path = source_path(source)
     refuse_workbook(path, "data")
     parts, suffix = _parquet_files(path), path.suffix.lower()
+    # Reading a pipe would wait for ever.
+    for file in parts or [path]:
+        if not (file.is_file() or file.is_dir()):
+            raise ValueError(f"{file}: this is neither a folder nor a file; write the statements into a file")
     if parts:
         table = pd.concat([_read_parquet(part) for part in parts], ignore_index=True)
     elif path.is_dir() and suffix in (".csv", ".parquet"):

@@ -1,7 +1,10 @@
 """The sample, the tables that load_tasks reads, and those that it refuses."""
 
+import os
+
 import pandas as pd
 import pytest
+from messages import fails, on_page
 
 import helpers
 
@@ -180,6 +183,13 @@ def test_unknown_source_refused(tmp_path, monkeypatch):
     (tmp_path / "tasks.txt").write_bytes(b"")
     with pytest.raises(ValueError, match="ends neither in .csv, .parquet nor .zip, and is not a folder"):
         helpers.load_tasks(tmp_path / "tasks.txt")
+
+
+@pytest.mark.parametrize("name", ["tasks.csv", "tasks.parquet", "db.zip", "folder/part.parquet"])
+def test_a_pipe_is_refused(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / name)
+    fails(on_page("this is neither"), helpers.load_tasks, tmp_path / name.partition("/")[0])
 
 
 def test_dwa_titles(tmp_path):

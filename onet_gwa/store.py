@@ -31,6 +31,9 @@ def connect():
     # MLflow takes an empty variable for a value.
     for name in [name for name in os.environ if name.startswith("MLFLOW_") and not os.environ[name].strip()]:
         del os.environ[name]
+    level = os.environ.get("MLFLOW_LOGGING_LEVEL", "INFO")
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise ValueError(f"MLFLOW_LOGGING_LEVEL: {level!r} is no level; write for example DEBUG, or unset it")
     import mlflow
     from mlflow.store.db.db_types import DATABASE_ENGINES
     from sqlalchemy.exc import SQLAlchemyError

@@ -164,6 +164,15 @@ def test_a_registry_of_its_own(connect, store, monkeypatch):
     assert mlflow.get_registry_uri() == address
 
 
+def test_a_level_of_logging_that_is_none(connect, store, monkeypatch):
+    for level in ("chatty", "10"):
+        monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", level)
+        said = refusal(connect, f"sqlite:///{store}/mlflow.db")
+        assert said == f"MLFLOW_LOGGING_LEVEL: {level!r} is no level; write for example DEBUG, or unset it"
+    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "debug")
+    connect(f"sqlite:///{store}/mlflow.db")
+
+
 def test_a_run_in_the_experiment_of_an_id(store, monkeypatch):
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)

@@ -36,6 +36,7 @@ def first_line(error):
 
 
 def shorten(text, most=300):
+    """Return a text of `most` characters at most: one that is longer is cut, and ends with "…"."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -95,7 +95,6 @@ def test_the_index_lists_what_is_there():
         "onet_gwa.archives",
         "onet_gwa.batches",
         "onet_gwa.permissions",
-        "onet_gwa.tables",
     }
     assert set(NAMES) - set(listed) == inner
     assert helpers.AtLeastOneLabelClassifier is onet_gwa_model.AtLeastOneLabelClassifier

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import mlflow
+import nbformat
 import prune
 import pytest
 import run
@@ -181,6 +182,17 @@ def test_a_run_in_the_experiment_of_an_id(store, monkeypatch):
         assert mlflow.get_run(helpers.open_run(helpers.MODEL_NAME)).info.experiment_id == "0"
     finally:
         os.environ.pop("MLFLOW_RUN_ID", None)
+
+
+def test_the_name_of_a_run_is_one_for_postgresql(connect, store):
+    """Its column holds 250 characters, which SQLite does not count."""
+    connect(f"sqlite:///{store}/mlflow.db")
+    cells = nbformat.read(ROOT / "notebooks" / "02_pipeline_training.ipynb", 4).cells
+    [source] = [cell.source for cell in cells if "mlflow.runName" in cell.source]
+    names = {"helpers": helpers, "data": f"/data/{'x' * 251}.csv", "C_values": [1, 10], "penalties": ["l2"]}
+    exec(source, names)
+    mlflow.end_run()
+    assert mlflow.get_run(names["run"].info.run_id).info.run_name == f"{'x' * 249}…"
 
 
 def test_a_run_for_another_process(store, monkeypatch):

@@ -1,6 +1,7 @@
 """Statements by the million: checked, answered and written in batches, so that memory does not grow with them."""
 
 import collections
+import contextlib
 import errno
 import functools
 import gc
@@ -25,8 +26,8 @@ def open_statements(path, column, prefix, folder):
 
     `path` is a parquet file, a folder of these (where a folder in it named `month=3` makes a column), or a CSV file,
     which is first written as parquet into `folder`; its values stay texts. Raises FileNotFoundError, and ValueError
-    for what cannot be read, for a `column` that is not there or holds no texts, and for one that is called like a
-    column of the answer, which begin with `prefix`.
+    for what cannot be read, for a `column` that is not there or holds no texts, for one whose types in two files have
+    nothing in common, and for one that is called like a column of the answer, which begin with `prefix`.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
@@ -56,20 +57,54 @@ def open_statements(path, column, prefix, folder):
             ) from error
         raise ValueError(f"{table} cannot be read: {shorten(first_line(error))}; write it anew") from error
     _need_names(statements.schema.names, column, prefix, table)
-    for fragment in statements.get_fragments():
-        if column not in [
-            *fragment.physical_schema.names,
-            *ds.get_partition_keys(fragment.partition_expression),
-        ]:
-            raise ValueError(
-                f"input: {fragment.path} has no column {column!r}, which other files of {path} have"
-            )
-    kind = statements.schema.field(column).type
-    if str(kind.value_type if pa.types.is_dictionary(kind) else kind) not in TEXTS:
+    files = list(statements.get_fragments())
+    for file in files:
+        names = file.physical_schema.names
+        need_columns(pd.DataFrame(columns=names), names, f"input: {file.path}")
+        if column not in [*names, *ds.get_partition_keys(file.partition_expression)]:
+            raise ValueError(f"input: {file.path} has no column {column!r}, which other files of {path} have")
+    schema = _common_schema(statements.schema, files)
+    kind = schema.field(column).type
+    if str(kind) not in TEXTS:
         raise ValueError(
             f"{table}: the column {column!r} holds {kind}, and texts are needed; name another column"
         )
-    return statements, path
+    return ds.FileSystemDataset(files, schema, statements.format, statements.filesystem), path
+
+
+def _common_schema(schema, files):
+    """Return the first file's schema with types that the columns of all files, a Dataset's fragments, can be given.
+
+    Categories become their values, since each file has its own, and a column of nulls takes the type that another
+    file has. Raises ValueError for a column that cannot be given its type, whatever its values.
+    """
+    import pyarrow as pa
+
+    fields = {field.name: _plain(field) for field in schema}
+    for file in files:
+        for field in [_plain(field) for field in file.physical_schema if field.name in fields]:
+            # It finds one for nulls, also in lists; of two others that differ, the first stays.
+            with contextlib.suppress(pa.ArrowTypeError):
+                both = [pa.schema([fields[field.name]]), pa.schema([field])]
+                fields[field.name] = pa.unify_schemas(both).field(0)
+    for file in files:
+        for field in file.physical_schema:
+            kind = fields.get(field.name, field).type
+            try:
+                pa.nulls(0, field.type).cast(kind)
+            except pa.ArrowNotImplementedError as error:
+                raise ValueError(
+                    f"input: {file.path}: the column {field.name!r} is {shorten(str(field.type))}, and "
+                    f"{shorten(str(kind))} in other files; write it as one type in all of them, or leave it out"
+                ) from error
+    return pa.schema(fields.values())
+
+
+def _plain(field):
+    """Return a pyarrow Field, of the values where it is one of categories."""
+    import pyarrow as pa
+
+    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
 def _need_names(names, column, prefix, table):
@@ -173,17 +208,19 @@ def read(statements):
         with pyarrow.parquet.ParquetFile(fragment.path, pre_buffer=False, buffer_size=2**20) as file:
             for batch in file.iter_batches(BATCH):
                 # What the name of a folder says, and what another file has, is in no column of this one.
-                have = {name: batch.column(name) for name in batch.schema.names}
-                try:
-                    columns = [
-                        have[field.name].cast(field.type)
-                        if field.name in have
-                        else pa.repeat(pa.scalar(given.get(field.name), field.type), len(batch))
-                        for field in statements.schema
-                    ]
-                except pa.ArrowException as error:
-                    said = f"{fragment.path} differs in its types from the first file: {first_line(error)}"
-                    raise OSError(said) from error
+                have, columns = {name: batch.column(name) for name in batch.schema.names}, []
+                for name, kind in zip(statements.schema.names, statements.schema.types):
+                    try:
+                        columns.append(
+                            have[name].cast(kind)
+                            if name in have
+                            else pa.repeat(pa.scalar(given.get(name), kind), len(batch))
+                        )
+                    except pa.ArrowException as error:
+                        raise OSError(
+                            f"{fragment.path}: the column {name!r} cannot become {kind}, as in other files: "
+                            f"{shorten(first_line(error))}; write it as one type in all of them"
+                        ) from error
                 yield pa.RecordBatch.from_arrays(columns, schema=statements.schema)
 
 

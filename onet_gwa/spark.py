@@ -62,24 +62,45 @@ def need_master(master):
         raise OSError(f"master: nothing answers at {master}; start it, or name another")
 
 
-def need_types(schema):
-    """Raise ValueError, with the column, for a pyarrow Schema that Spark cannot read or write in parquet."""
+def need_types(statements):
+    """Raise ValueError, with the column, for a pyarrow Dataset whose types Spark cannot read or write in parquet.
+
+    A file may have narrower numbers than the Dataset, and no other types.
+    """
+    import pyarrow.types as kinds
+
+    schema = statements.schema
+    for field in schema:
+        if not _spark_type(field.type):
+            raise _no_type(field.name, field.type, "another type")
+    for file in statements.get_fragments():
+        for field in [field for field in file.physical_schema if field.name in schema.names]:
+            have, wanted = field.type, schema.field(field.name).type
+            narrower = _spark_type(have) and any(
+                same(have) and same(wanted) and have.bit_width < wanted.bit_width
+                for same in (kinds.is_integer, kinds.is_floating)
+            )
+            if _spark_type(have) != _spark_type(wanted) and not narrower:
+                told = f"{have} in {file.path}, and {wanted} in other files"
+                raise _no_type(field.name, told, "one type in all of them")
+
+
+def _spark_type(kind):
+    """Return Spark's type for one of pyarrow, or None where it has none."""
     import pyarrow as pa
     from pyspark.errors import PySparkException
     from pyspark.sql.pandas.types import from_arrow_type
 
-    for field in schema:
-        kind = field.type
-        bad = pa.types.is_null(kind) or pa.types.is_timestamp(kind) and kind.unit == "ns"
-        try:
-            from_arrow_type(kind)
-        except PySparkException:
-            bad = True
-        if bad:
-            raise ValueError(
-                f"input: Spark cannot take the column {field.name!r}, whose type is {kind}; write it as another "
-                "type, or leave master out"
-            )
+    if pa.types.is_null(kind) or pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return None
+    with contextlib.suppress(PySparkException):
+        return from_arrow_type(kind)
+
+
+def _no_type(name, kind, mend):
+    return ValueError(
+        f"input: Spark cannot take the column {name!r}, whose type is {kind}; write it as {mend}, or leave master out"
+    )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from messages import fails, on_page
 
 import onet_gwa_model
 from onet_gwa import batches
@@ -68,12 +69,55 @@ def test_a_file_without_the_column(table, tmp_path):
         opened(tmp_path / "in", tmp_path)
 
 
-def test_a_file_of_other_types(table, tmp_path):
-    (tmp_path / "in").mkdir()
-    table.assign(id=7).to_parquet(tmp_path / "in" / "a.parquet")
-    table.to_parquet(tmp_path / "in" / "b.parquet")
-    with pytest.raises(OSError, match="b.parquet differs in its types from the first file: Failed to parse"):
-        list(batches.read(opened(tmp_path / "in", tmp_path)))
+def two_files(folder, first, second):
+    (folder / "in").mkdir()
+    for name, values in (("a", first), ("b", second)):
+        pq.write_table(
+            pa.table({"Task": ["Run."] * len(values), "x": values}), folder / "in" / f"{name}.parquet"
+        )
+    return folder / "in"
+
+
+def test_a_file_of_other_types(tmp_path):
+    """Found when its values are read, since others could be written so."""
+    said = (
+        "b.parquet: the column 'x' cannot become int64, as in other files: Failed to parse.*; write it as one"
+    )
+    with pytest.raises(OSError, match=said):
+        list(batches.read(opened(two_files(tmp_path, [7], ["e"]), tmp_path)))
+
+
+CATEGORIES = [(n, pa.dictionary(pa.int8() if n < 128 else pa.int16(), pa.string())) for n in (100, 300)]
+COMMON = {
+    # One byte is enough for the number of each category in the first file.
+    "categories": [pa.array(map(str, range(n))).dictionary_encode().cast(kind) for n, kind in CATEGORIES],
+    "nulls first": [pa.nulls(2), pa.array(["a", None])],
+    "nulls last": [pa.array([1, 2]), pa.nulls(2)],
+    "empty lists": [pa.array([[], None], pa.list_(pa.null())), pa.array([["a"], []])],
+}
+
+
+@pytest.mark.parametrize("kind", COMMON)
+def test_files_of_types_that_have_one_in_common(kind, tmp_path):
+    first, second = COMMON[kind]
+    read = pa.Table.from_batches(batches.read(opened(two_files(tmp_path, first, second), tmp_path)))
+    assert read.column("x").to_pylist() == first.to_pylist() + second.to_pylist()
+
+
+def test_files_of_types_that_have_nothing_in_common(tmp_path):
+    folder = two_files(tmp_path, pa.array([1]), pa.array([["a"]]))
+    fails(on_page("input: …: the column … is"), opened, folder, tmp_path)
+    with pytest.raises(
+        ValueError, match="b.parquet: the column 'x' is list<element: string>, and int64 in other"
+    ):
+        opened(folder, tmp_path)
+
+
+def test_a_later_file_with_a_column_twice(tmp_path):
+    folder = two_files(tmp_path, [1], [1])
+    pq.write_table(pa.table([["Run."], [1], [2]], names=["Task", "x", "x"]), folder / "b.parquet")
+    with pytest.raises(ValueError, match="b.parquet: the column 'x' is there twice; keep one"):
+        opened(folder, tmp_path)
 
 
 def test_folders_above_a_file_are_no_columns(table, tmp_path):

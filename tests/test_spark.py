@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import mlflow
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
@@ -144,11 +145,46 @@ def test_a_relative_path_and_times_with_their_zone(session, model, tmp_path, mon
 @pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.null(), pa.uint64(), pa.time32("s")], ids=str)
 def test_types_that_spark_has_not(kind):
     good = pa.schema([("Task", pa.string()), ("n", pa.int8()), ("m", pa.list_(pa.date32()))])
-    spark.need_types(good)
+    spark.need_types(ds.dataset(good.empty_table()))
     with pytest.raises(
         ValueError, match=f"Spark cannot take the column 'x', whose type is {kind}".replace("[", r"\[")
     ):
-        spark.need_types(pa.schema([*good, ("x", kind)]))
+        spark.need_types(ds.dataset(pa.schema([*good, ("x", kind)]).empty_table()))
+
+
+def two_files(folder, first, second):
+    (folder / "in").mkdir()
+    for name, numbers, values in (("a", [1, 2], first), ("b", [3, 4], second)):
+        table = pa.table({"id": numbers, "Task": ["Cook.", "Weld."], "x": values})
+        pq.write_table(table, folder / "in" / f"{name}.parquet")
+    return folder / "in"
+
+
+@needs_spark
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["categories", "narrower numbers"])
+def test_files_of_types_that_have_one_in_common(kind, session, model, tmp_path):
+    small, large = pa.array([1, 2], pa.int32()), pa.array([2**40, 3])
+    if kind == "categories":
+        small, large = (values.cast(pa.string()).dictionary_encode() for values in (small, large))
+        small = small.cast(pa.dictionary(pa.int8(), pa.string()))
+    folder = two_files(tmp_path, large, small)
+    spark.need_types(batches.open_statements(folder, "Task", "", tmp_path)[0])
+    here, there = both(session, folder, model, tmp_path)
+    assert here == there and len(here) == 4
+
+
+@needs_spark
+@pytest.mark.parametrize("first", [pa.nulls(2), pa.array([1, 2]), pa.array([None] * 2, pa.timestamp("ns"))])
+def test_files_of_types_that_spark_has_not_in_common(first, tmp_path):
+    """It would fail when it reads the second one, or give other numbers."""
+    folder = two_files(tmp_path, ["x", "y"], first)
+    statements, _ = batches.open_statements(folder, "Task", "", tmp_path)
+    said = (
+        f"column 'x', whose type is {first.type} in {folder}/b.parquet, and string in other files; write it"
+    )
+    with pytest.raises(ValueError, match=said.replace("[", r"\[")):
+        spark.need_types(statements)
 
 
 @needs_spark

@@ -18,6 +18,7 @@ import pandas as pd
 import promote
 import prune
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 import score
 import serve
@@ -239,4 +240,4 @@ def test_java(tmp_path, monkeypatch):
     fails(on_page("master: Spark needs Java 17"), spark.need_java)
     with open(tmp_path / "log", "w+") as log:
         fails(on_page("master: … does not take"), spark.session("local", log).__enter__)
-    fails(on_page("input: Spark cannot take"), spark.need_types, pa.schema([("x", pa.null())]))
+    fails(on_page("input: Spark cannot take"), spark.need_types, ds.dataset(pa.table({"x": pa.nulls(1)})))

@@ -187,7 +187,7 @@ def score(options):
             model, name = fetch_model(options.model, folder / "model")
             statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
             if options.master:
-                spark.need_types(statements.schema)
+                spark.need_types(statements)
         except (OSError, ValueError, RuntimeError) as error:
             say(str(error))
             return 2

@@ -18,6 +18,8 @@ from onet_gwa.tables import first_line, need_columns, refuse_workbook, shorten
 # Rows that are answered at once: with fewer, what each call costs by itself counts.
 BATCH = 10_000
 ROWS_PER_FILE = 100_000
+# Megabytes of CSV that are read at once: a row may hold a whole document, and a few dozen of these are in memory.
+BLOCK = 8
 TEXTS = ("string", "large_string", "string_view", "null")
 
 
@@ -54,6 +56,10 @@ def open_statements(path, column, prefix, folder):
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
                 f"output: {folder}: {error.strerror}; make room there for {path} as parquet"
+            ) from error
+        if "straddling object" in str(error):
+            raise ValueError(
+                f"{table}: a row is longer than {BLOCK} MB; close its quotes, shorten it, or write the table as parquet"
             ) from error
         raise ValueError(f"{table} cannot be read: {shorten(first_line(error))}; write it anew") from error
     _need_names(statements.schema.names, column, prefix, table)
@@ -125,12 +131,15 @@ def _to_parquet(path, column, prefix, table, target):
     import pyarrow.parquet
 
     # In a sentence there may be the end of a line.
-    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    with pyarrow.csv.open_csv(path, parse_options=parse) as reader:
+    options = {
+        "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
+        "read_options": pyarrow.csv.ReadOptions(block_size=BLOCK * 2**20),
+    }
+    with pyarrow.csv.open_csv(path, **options) as reader:
         names = reader.schema.names
     _need_names(names, column, prefix, table)
     texts = pyarrow.csv.ConvertOptions(column_types={name: pa.string() for name in names})
-    with pyarrow.csv.open_csv(path, parse_options=parse, convert_options=texts) as reader:
+    with pyarrow.csv.open_csv(path, convert_options=texts, **options) as reader:
         with pyarrow.parquet.ParquetWriter(target, reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch, row_group_size=BATCH)

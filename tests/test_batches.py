@@ -40,6 +40,15 @@ def test_a_csv_file_is_read_as_texts(table, tmp_path):
     assert opened(tmp_path / "t.csv.gz", tmp_path).count_rows() == 5
 
 
+def test_a_csv_file_with_whole_documents(tmp_path):
+    path = tmp_path / "t.csv"
+    long = "two words\n" * 300_000
+    path.write_text(f'Task,text\nRun.,"{long}"\nCook.,short\n')
+    assert opened(path, tmp_path).to_table().column("text").to_pylist() == [long, "short"]
+    path.write_text(f'Task,text\nCook.,short\nRun.,"{long * 6}"\n')
+    fails(on_page("input: …: a row is longer than"), opened, path, tmp_path)
+
+
 def test_a_folder_of_parquet_files_with_a_folder_a_month(table, tmp_path):
     for month in (1, 2):
         (tmp_path / "in" / f"month={month}").mkdir(parents=True)

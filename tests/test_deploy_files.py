@@ -1,6 +1,7 @@
 """The files of deploy/ that are not run here: units, the compose file, the Dockerfile; and what the pages name."""
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -166,3 +167,50 @@ def test_the_backup_script_refuses_in_one_line(tmp_path):
     (tmp_path / today).mkdir()
     said = subprocess.run([backup, str(tmp_path), str(tmp_path)], capture_output=True, text=True)
     assert said.returncode == 1 and said.stderr.startswith(f"backup.sh: {tmp_path}/{today} is there; ")
+
+
+@pytest.fixture
+def back_up(tmp_path, monkeypatch):
+    """Return a function that backs up a folder, while a command of the shell runs there; PostgreSQL dumps nothing."""
+    (tmp_path / "pg_dump").write_text("#!/bin/sh\n")
+    (tmp_path / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def back_up(folder, meanwhile):
+        # By name, so that tar has read the names in 1/, and is at the first of its files.
+        options = f"--sort=name --checkpoint=1 --checkpoint-action=exec='cd {folder}; {meanwhile}'"
+        monkeypatch.setenv("TAR_OPTIONS", options)
+        done = subprocess.run(
+            [DEPLOY / "backup.sh", tmp_path / "backups", folder], capture_output=True, text=True
+        )
+        monkeypatch.delenv("TAR_OPTIONS")
+        return done, next((tmp_path / "backups").iterdir())
+
+    return back_up
+
+
+@pytest.mark.parametrize(
+    "meanwhile, said",
+    [
+        ("touch 1/new", "./1: file changed as we read it"),
+        ("echo more >> 1/a", "./1/a: file changed as we read it"),
+        ("rm -f 1/b", "./1/b: File removed before we read it"),
+        ("rm -rf 1", "./1/b: File removed before we read it"),
+        ("rm -rf 1/c", "./1/c: File removed before we read it"),
+        (": > 1/a", "./1/a: File shrank by"),
+    ],
+)
+def test_a_backup_while_something_is_recorded_or_removed(tmp_path, back_up, meanwhile, said):
+    (tmp_path / "artifacts/1/c").mkdir(parents=True)
+    (tmp_path / "artifacts/1/a").write_bytes(bytes(50_000))
+    (tmp_path / "artifacts/1/b").touch()
+    (tmp_path / "artifacts/2").write_text("whole")
+    done, folder = back_up(tmp_path / "artifacts", meanwhile)
+    assert done.returncode == 0 and said in done.stderr and folder.suffix == ""
+    command = ["tar", "--extract", "--to-stdout", f"--file={folder}/artifacts.tar", "./2"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "whole"
+
+
+def test_a_backup_that_cannot_be_read(tmp_path, back_up):
+    done, folder = back_up(tmp_path / "none", "true")
+    assert done.returncode != 0 and "Cannot open" in done.stderr and folder.suffix == ".part"

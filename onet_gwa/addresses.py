@@ -25,10 +25,10 @@ BUSY = 30
 
 def plain(text):
     """Return a text without the credentials in its addresses: "http://host" for "http://user:password@host"."""
+    text = re.sub(r"(password=)[^&\s]*", r"\1***", text)
     # What was an address loses a slash when it is taken for a path.
     # In the registry's address of a model, models:/name@alias, it is an alias.
-    text = re.sub(r"(?!(?<=models):/[^/])(:/{1,2})[^/\s]*@", r"\1", text)
-    return re.sub(r"(password=)[^&\s]*", r"\1***", text)
+    return re.sub(r"(?!(?<=models):/[^/])(:/{1,2})[^/\s]*@", r"\1", text)
 
 
 def without_password(uri):
@@ -37,6 +37,8 @@ def without_password(uri):
     So it is in no message, notebook or tag that shows the address. Those of other databases than PostgreSQL stay.
     Raises ValueError for a server's with a name and no password.
     """
+    if uri.startswith(("postgresql:", "postgresql+")):
+        return _without_pgpassword(uri)
     try:
         url = urlsplit(uri)
         user, password = url.username, url.password
@@ -47,16 +49,28 @@ def without_password(uri):
             "MLFLOW_TRACKING_URI: there is a name in it without a password; put a token into "
             "MLFLOW_TRACKING_TOKEN, and leave it out"
         )
-    if password is None:
-        return uri
-    if url.scheme in ("http", "https"):
+    if password is not None and url.scheme in ("http", "https"):
         os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(user)
         os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
         return plain(uri)
-    if url.scheme.partition("+")[0] == "postgresql":
-        os.environ["PGPASSWORD"] = unquote(password)
-        return uri.replace(f":{password}@", "@", 1)
     return uri
+
+
+def _without_pgpassword(uri):
+    """Return the address of a PostgreSQL database without the password before its host, or in its query."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):
+        return uri
+    # The last one in the query counts.
+    password = url.normalized_query.get("password", [url.password])[-1]
+    if password is None:
+        return uri
+    os.environ["PGPASSWORD"] = password
+    return url.difference_update_query(["password"])._replace(password=None).render_as_string()
 
 
 def began_in():

@@ -6,8 +6,12 @@ import subprocess
 import sys
 
 import mlflow
+import psutil
 import pytest
-from conftest import make_command, run_in, shorten
+from conftest import ROOT, make_command, run_in, shorten, wait
+
+# A fixture is imported, and then named as an argument.
+from test_deploy_server import answers
 
 # A fixture is imported, and then named as an argument.
 from test_download import server as mirror  # noqa: F401
@@ -42,7 +46,20 @@ print(mlflow.get_tracking_uri(), run.info.artifact_uri)
             "postgresql+psycopg2://ada@host/db",
             {"PGPASSWORD": SECRET},
         ),
+        (
+            f"postgresql+psycopg2://ada@/db?host=/run/a&password={ENCODED}&sslmode=require",
+            "postgresql+psycopg2://ada@/db?host=%2Frun%2Fa&sslmode=require",
+            {"PGPASSWORD": SECRET},
+        ),
+        # The query's is the one that counts, and of two there the last one.
+        (
+            f"postgresql://ada:other@[::1]:5432/db?password=x&password={SECRET}",
+            "postgresql://ada@[::1]:5432/db",
+            {"PGPASSWORD": SECRET},
+        ),
         ("postgresql://ada@host/db", "postgresql://ada@host/db", {}),
+        ("postgresql:ada", "postgresql:ada", {}),
+        ("postgresql://host:x/db", "postgresql://host:x/db", {}),
         ("http://host:5000", "http://host:5000", {}),
         ("sqlite:////folder/a:b@c/mlflow.db", "sqlite:////folder/a:b@c/mlflow.db", {}),
     ],
@@ -69,6 +86,8 @@ def test_a_token_without_a_password():
         (f"cannot reach http://ada:{SECRET}@host/x today", "cannot reach http://host/x today"),
         (f"postgresql://a:p@{SECRET}@host/db", "postgresql://host/db"),
         (f"mysql://host/db?user=a&password={SECRET}&x=1", "mysql://host/db?user=a&password=***&x=1"),
+        (f"postgresql://host/db?password={SECRET}@x today", "postgresql://host/db?password=*** today"),
+        (f"postgresql://host?password=a@{SECRET}", "postgresql://host?password=***"),
         (f"/here/http:/ada:{SECRET}@host/x.csv", "/here/http:/host/x.csv"),
         ("mail@host, http://host/a@b", "mail@host, http://host/a@b"),
     ],
@@ -132,10 +151,30 @@ def test_all_that_is_left_behind(project, tmp_path, free_port):
     assert leaks(tmp_path / "server", tmp_path / "tmp", project) == [project / ".git" / "config"]
 
 
+@pytest.mark.slow
+def test_the_query_of_a_databases_address(team, free_port):
+    """No program prints the password in it, and none has it among its arguments, which `ps` shows."""
+    uri = f"postgresql+psycopg2:///mlflow?host={team.sockets}&password={SECRET}"
+    env = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MODEL": "else", "PORT": str(free_port)}
+    for name, said in (("reap", "there is nothing to close in "), ("serve", "else has no champion yet in ")):
+        command = [sys.executable, ROOT / "tools" / f"{name}.py"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert said in done.stdout + done.stderr and SECRET not in done.stdout + done.stderr
+    process = psutil.Popen([sys.executable, ROOT / "tools" / "ui.py"], env=env)
+    try:
+        wait(lambda: process.poll() is not None or answers(free_port), 120)
+        seen = [word for one in (process, *process.children(recursive=True)) for word in one.cmdline()]
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert (
+        "uvicorn" in " ".join(seen)
+        and [word for word in seen if "postgresql" in word or SECRET in word] == []
+    )
+
+
 def server_pid(port):
     """The process that listens on a port."""
-    import psutil
-
     return next(c.pid for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == port)
 
 

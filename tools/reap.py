@@ -14,7 +14,7 @@ def main():
     helpers = connect("make reap")
     import mlflow
 
-    store = mlflow.get_tracking_uri()
+    store = helpers.plain(mlflow.get_tracking_uri())
     for sentence in helpers.reap() or [f"there is nothing to close in {store}, and nothing to remove"]:
         print(f"make reap: {sentence}")
 

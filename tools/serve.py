@@ -75,7 +75,8 @@ def need_champion(name, model):
     version = helpers.champion(model)
     if version is None:
         train = "make run" if model == helpers.MODEL_NAME else "a run with this registered_model_name"
-        sys.exit(f"{name}: {model} has no champion yet in {mlflow.get_tracking_uri()}; {train} trains one")
+        store = helpers.plain(mlflow.get_tracking_uri())
+        sys.exit(f"{name}: {model} has no champion yet in {store}; {train} trains one")
     uri, cause = f"models:/{model}/{version}", None
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,20 @@
-"""What spares the tests seconds each: a Java that starts soon, an empty store, a program called in this process."""
+"""What spares the tests seconds each: a Java that starts soon, an empty store, a program called in this process.
+
+And a terminal of its own for a program that asks something.
+"""
 
 import contextlib
 import fcntl
+import functools
 import io
 import os
+import pty
 import shutil
 import signal
 import sqlite3
 import subprocess
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +113,25 @@ def store(tmp_path_factory):
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         helpers.connect()
         yield folder
+
+
+def typed(command, prompt, key, **options):
+    """Type a key when a command prompts in a terminal of its own; return its status, and what the terminal shows."""
+    ours, theirs = pty.openpty()
+    terminal = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+    # Only of the terminal that controls a process, Ctrl-C is a signal, and getpass asks there.
+    take = functools.partial(fcntl.ioctl, 0, termios.TIOCSCTTY, 0)
+    with subprocess.Popen(command, preexec_fn=take, **terminal, **options) as process:
+        os.close(theirs)
+        shown = b""
+        while not shown.endswith(prompt):
+            shown += os.read(ours, 1024)
+        # Python overlooks a signal between its prompt and its read.
+        time.sleep(0.5)
+        os.write(ours, key)
+        # Linux says the end of a terminal so.
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 1024):
+                shown += more
+    os.close(ours)
+    return process.returncode, shown.decode().replace("\r\n", "\n")

@@ -11,7 +11,8 @@ from pathlib import Path
 import mlflow
 import pytest
 from conftest import make_command, run_in
-from prepared import empty_store
+from messages import on_page
+from prepared import empty_store, typed
 
 import helpers
 
@@ -171,6 +172,25 @@ def test_clean_records_asks(records, answer, left):
         f"Remove {records}/mlflow.db and {records}/mlruns, all runs and models? Type yes: "
     )
     assert (records / "mlflow.db").exists() == left and (status == 0) != left
+
+
+@pytest.mark.parametrize("key", [b"\x04", b"\x03"], ids=["Ctrl-D", "Ctrl-C"])
+def test_clean_records_is_asked_no_more(records, key):
+    command = [sys.executable, records / "tools" / "clean_records.py"]
+    status, said = typed(command, b"Type yes: ", key)
+    assert status == 1 and said.endswith("\nmake clean-records: nothing was removed\n")
+    assert (records / "mlflow.db").exists() and (records / "mlruns").exists()
+
+
+@pytest.mark.parametrize("name", ["mlflow.db", "mlruns"])
+def test_clean_records_of_another_disk(records, tmp_path, name):
+    """What a link leads to may be there for others, too."""
+    (records / name).rename(tmp_path / "disk")
+    (records / name).symlink_to(tmp_path / "disk")
+    status, _, said = make(records, "clean-records", "YES=1")
+    assert status != 0 and on_page("… is a link").search(said)
+    assert said.startswith(f"make clean-records: {records / name} is a link; ")
+    assert (records / "mlflow.db").exists() and (records / "mlruns" / "0").exists()
 
 
 def test_another_python_makes_another_environment(project):

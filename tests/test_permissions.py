@@ -14,7 +14,7 @@ import promote
 import pytest
 from conftest import copy_project, shorten
 from messages import on_page
-from prepared import call
+from prepared import call, empty_store, typed
 from test_promotion import check_two_at_once, data, log_pipelines  # noqa: F401
 
 import helpers
@@ -189,6 +189,32 @@ def test_people_refuses_in_one_line(trained, login, team, tell):
     assert "too long" in said and "INSERT" not in said and "scrypt" not in said
     assert tell("let", "ada", "else").startswith("people.py: you see no experiment and no registered model")
     assert "cy" in tell("let", "cy", "Default")
+
+
+@pytest.mark.parametrize("address", [None, "sqlite:///mlflow.db"])
+def test_people_of_no_server(tell, monkeypatch, address):
+    """Nobody is asked for a password then; the store is not even opened."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setattr(people, "ask_password", None)
+    assert on_page("MLFLOW_TRACKING_URI: … is no tracking").search(tell("add", "bob"))
+
+
+def test_people_of_a_server_without_users(login, tell, tmp_path, monkeypatch):
+    command = ["mlflow", "server", "--backend-store-uri", f"sqlite:///{empty_store(tmp_path)}/mlflow.db"]
+    with helpers.server(*command, "--workers", "1", "--port", "{port}") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
+        said = tell("add", "bob", given="x" * 12)
+    assert on_page("… has no users").search(said) and f"http://{address} has no users" in said
+
+
+@pytest.mark.parametrize("key", [b"\x04", b"\x03"], ids=["Ctrl-D", "Ctrl-C"])
+def test_people_is_given_no_password(trained, login, team, key):
+    login(team.user)
+    command = [sys.executable, helpers.ROOT / "tools" / "people.py", "add", "cy"]
+    status, said = typed(command, b"password for cy: ", key)
+    assert status == 1 and said.endswith("\npeople.py: nothing was changed\n") and "Traceback" not in said
 
 
 def test_a_new_password(trained, login, team, tell, passwords):

@@ -10,10 +10,13 @@ the first line of stdin. Exit status: 0, or 1, with one line, for what the serve
 
 import argparse
 import getpass
+import os
 import shlex
 import sys
 
 from serve import connect
+
+from onet_gwa.addresses import plain
 
 
 def refuse(reason):
@@ -22,12 +25,17 @@ def refuse(reason):
 
 def ask(method, path, **fields):
     """Send something to the server; exit with its message where it refuses."""
+    import mlflow
+
     from onet_gwa.permissions import call
     from onet_gwa.tables import first_line
 
     answer = call(method, path, **fields)
     if answer.ok:
         return
+    if answer.status_code == 404 and "json" not in answer.headers.get("Content-Type", ""):
+        why = "since it was started without passwords; docs/team-server.md starts one that has some"
+        refuse(f"{mlflow.get_tracking_uri()} has no users, {why}")
     if "json" not in answer.headers.get("Content-Type", ""):
         refuse(f"{answer.text[:200]} (status {answer.status_code})")
     said = answer.json()
@@ -42,7 +50,12 @@ def ask(method, path, **fields):
 def ask_password(user):
     """Return the password that somebody types, or that the first line of stdin is."""
     if sys.stdin.isatty():
-        return getpass.getpass(f"password for {user}: ")
+        try:
+            return getpass.getpass(f"password for {user}: ")
+        # Ctrl-D and Ctrl-C.
+        except (EOFError, KeyboardInterrupt):
+            print(file=sys.stderr)
+            refuse("nothing was changed")
     return sys.stdin.readline().rstrip("\n")
 
 
@@ -89,6 +102,11 @@ def main():
     commands.choices["let"].add_argument("name")
     options = vars(parser.parse_args())
     command = options.pop("command")
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if not uri.startswith("http"):
+        refuse(
+            f"MLFLOW_TRACKING_URI: {plain(uri)!r} is no tracking server; name one, such as http://127.0.0.1:5000"
+        )
     connect("people.py")
     from mlflow import MlflowException
 

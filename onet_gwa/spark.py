@@ -30,7 +30,7 @@ def need_java():
         )
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(f"{home}/bin/java" if home else "java")
-    mend = f"install Java {NEEDED} or newer (Debian: apt install openjdk-17-jre-headless), or let JAVA_HOME name one"
+    mend = f"install Java {NEEDED} or newer (Debian: apt install default-jre-headless), or let JAVA_HOME name one"
     if not java:
         raise RuntimeError(
             f"master: Spark needs Java, and there is no {home}/bin/java; {mend}"

@@ -157,6 +157,15 @@ def test_ci_installs_what_these_tests_need():
     assert {"nginx", "postgresql"} <= set(re.findall(r"\w+", (ROOT / ".ci" / "run").read_text()))
 
 
+def test_what_apt_installs_is_there_on_each_debian():
+    """There is no sudo where root was given a password, and a Java with a number is of some releases only."""
+    [packages] = re.findall("^apt install (.*)", PAGES[0], re.MULTILINE)
+    assert {"sudo", "openssl", "curl", "make", "git"} <= set(packages.split())
+    asked = ("docs/score-a-large-file.md", "docs/when-it-breaks.md", "CONTRIBUTING.md", ".ci/run")
+    for name in (*asked, "onet_gwa/spark.py"):
+        assert re.findall(r"[\w-]+-jre-headless", (ROOT / name).read_text()) == ["default-jre-headless"]
+
+
 def test_the_backup_script_refuses_in_one_line(tmp_path):
     backup = str(DEPLOY / "backup.sh")
     said = subprocess.run([backup], capture_output=True, text=True)

@@ -240,11 +240,18 @@ def _part(folder, number):
 def answer(batch, model, column):
     """Return a batch of statements, a pyarrow RecordBatch, with the columns of the model's answer behind its own.
 
-    Raises RuntimeError where the model does.
+    Raises RuntimeError where the model does, and OSError for a text that is not UTF-8.
     """
     import pyarrow as pa
 
-    X = pd.DataFrame({"Task": batch.column(column).cast(pa.string()).to_pandas()})
+    try:
+        texts = batch.column(column).cast(pa.string()).to_pylist()
+    except UnicodeDecodeError as error:
+        value = shorten(repr(error.object))
+        raise OSError(
+            f"input: {column} {value} is not UTF-8; write the texts anew in that encoding"
+        ) from error
+    X = pd.DataFrame({"Task": texts}, dtype="str")
     try:
         answers, schema = _load(model).predict(X, params={"skip_bad": True}), answer_schema("")
     except Exception as error:  # It comes from the model's own code.

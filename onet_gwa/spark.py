@@ -164,7 +164,7 @@ def answer_on_spark(spark, statements, path, model, column, prefix, folder):
     writes the files itself, so that its workers must see them under the same names. The rows' order may differ.
     """
     import mlflow.pyfunc
-    from pyspark.sql.functions import col
+    from pyspark.sql.functions import col, validate_utf8
     from pyspark.sql.pandas.types import from_arrow_schema
 
     rows = statements.count_rows()
@@ -179,7 +179,7 @@ def answer_on_spark(spark, statements, path, model, column, prefix, folder):
     if spread:
         table = table.repartition(pieces)
     predict = mlflow.pyfunc.spark_udf(spark, model, env_manager="local", params={"skip_bad": True})
-    answered = table.withColumn(ANSWER, predict(col(_quoted(column)).cast("string")))
+    answered = table.withColumn(ANSWER, predict(validate_utf8(col(_quoted(column)).cast("string"))))
     columns = [col(_quoted(name)) for name in statements.schema.names]
     names = answer_schema("").names
     answers = answered.select(*columns, *(col(ANSWER)[name].alias(prefix + name) for name in names))

@@ -209,7 +209,7 @@ def test_a_master_that_refuses_after_the_start(tmp_path):
 @needs_spark
 @pytest.mark.slow
 def test_what_fails_there_is_told_in_one_line(session, model, tmp_path):
-    """A model of other code than this worker has loaded, and a folder that cannot be made."""
+    """A model of other code than this worker has loaded, a text in bytes, and a folder that cannot be made."""
     other = tmp_path / "other"
     shutil.copytree(model, other)
     code = other / "code" / "onet_gwa_model.py"
@@ -221,6 +221,12 @@ def test_what_fails_there_is_told_in_one_line(session, model, tmp_path):
     assert spark.cause(error.value).startswith("ValueError: ") and "is not the loaded" in spark.cause(
         error.value
     )
+    texts = pa.array([b"Run.", b"R\xe9parer."]).view(pa.string())
+    pq.write_table(pa.table({"Task": texts}), tmp_path / "bytes.parquet")
+    bad = batches.open_statements(tmp_path / "bytes.parquet", "Task", "", tmp_path)
+    with pytest.raises(Exception) as error:
+        list(spark.answer_on_spark(session, *bad, model, "Task", "", tmp_path / "out"))
+    assert "Invalid UTF8 byte sequence found in string: \\x52\\xE9" in spark.cause(error.value)
     (tmp_path / "full").write_text("")
     with pytest.raises(Exception) as error:
         list(spark.answer_on_spark(session, statements, path, model, "Task", "", tmp_path / "full" / "out"))

@@ -10,6 +10,7 @@ import clean_records
 import environment
 import pandas as pd
 import prune
+import pyarrow as pa
 import pytest
 import score
 import serve
@@ -202,6 +203,8 @@ def test_scoring(tmp_path, monkeypatch):
     fails(on_page("input: … cannot be read: …; write it anew"), opened, "bad.parquet")
     fails(on_page("input: …: the column … holds"), opened, "t.parquet", "id", "my ")
     fails(on_page("input: …: there is a column"), opened, "t.parquet")
+    texts = pa.array([b"Run.", b"R\xe9parer."]).view(pa.string())
+    fails(on_page("input: … is not UTF-8"), batches.answer, pa.record_batch({"Task": texts}), "", "Task")
     fails(on_page("output: … is there"), score.new_folder, table, table)
     fails(on_page("output: … is in the input"), score.new_folder, tmp_path / "out", tmp_path)
     fails(on_page("output: there is no folder"), score.new_folder, tmp_path / "none" / "out", table)

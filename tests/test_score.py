@@ -139,6 +139,14 @@ def test_what_is_refused(versions, table, tmp_path, main, capsys):
     assert len(scored(versions)) == before and os.listdir(tmp_path) == ["t.parquet"]
 
 
+def test_an_output_in_the_input_through_a_link(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to("in")
+    for output, statements in (("link/out", "in"), ("in/out", "link")):
+        with pytest.raises(FileExistsError, match=f"{output} is in the input; name a folder elsewhere"):
+            score.new_folder(tmp_path / output, tmp_path / statements)
+
+
 @pytest.mark.slow
 def test_a_model_of_other_answers(versions, table, tmp_path, main, capsys):
     """One that somebody else has registered, which predicts a number."""

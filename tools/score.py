@@ -66,7 +66,8 @@ def new_folder(path, statements):
     path = Path(os.path.abspath(path))
     if os.path.lexists(path):
         raise FileExistsError(f"output: {path} is there; name a new folder, or remove it")
-    if path.is_relative_to(os.path.abspath(statements)):
+    # Through links, too.
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(os.path.abspath(statements))):
         raise FileExistsError(f"output: {path} is in the input; name a folder elsewhere")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"output: there is no folder {path.parent}; make it, or name another")

@@ -13,7 +13,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
-from onet_gwa.batches import BATCH, ROWS_PER_FILE, answer_schema
+from onet_gwa.batches import ROWS_PER_FILE
+from onet_gwa.statements import BATCH, answer_schema
 from onet_gwa.tables import first_line, shorten
 
 ANSWER = "onet_gwa_answer"

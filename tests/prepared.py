@@ -42,12 +42,12 @@ def empty_store(folder):
 
     They are run once, and the other stores are copies. Tests of how a store is made let `connect` make it.
     """
-    from onet_gwa.store import _make_tables
+    from onet_gwa.sqlite import make_tables
 
     shared = Path(os.environ["ONET_GWA_TESTS"])
     with open(shared / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _make_tables(f"sqlite:///{shared}/empty.db", shared)
+        make_tables(f"sqlite:///{shared}/empty.db", shared)
     shutil.copy(shared / "empty.db", folder / "mlflow.db")
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
         database.execute("UPDATE experiments SET artifact_location = ?", [f"{folder}/mlruns/0"])

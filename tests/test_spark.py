@@ -16,6 +16,7 @@ from conftest import ROOT
 from messages import on_page
 
 from onet_gwa import batches, spark
+from onet_gwa.statements import open_statements
 
 needs_spark = pytest.mark.skipif(
     not (find_spec("pyspark") and shutil.which("java")), reason="pyspark or Java is absent"
@@ -84,7 +85,7 @@ def session(tmp_path_factory):
 
 def both(session, path, model, folder, column="Task", prefix=""):
     """The answers of this process and of Spark, as lists of rows, sorted; every row has another first value."""
-    statements, read = batches.open_statements(path, column, prefix, folder)
+    statements, read = open_statements(path, column, prefix, folder)
     rows = statements.count_rows()
     assert sum(batches.answer_here(statements, model, column, prefix, folder / "here")) == rows
     done = list(spark.answer_on_spark(session, statements, read, model, column, prefix, folder / "spark"))
@@ -169,7 +170,7 @@ def test_files_of_types_that_have_one_in_common(kind, session, model, tmp_path):
         small, large = (values.cast(pa.string()).dictionary_encode() for values in (small, large))
         small = small.cast(pa.dictionary(pa.int8(), pa.string()))
     folder = two_files(tmp_path, large, small)
-    spark.need_types(batches.open_statements(folder, "Task", "", tmp_path)[0])
+    spark.need_types(open_statements(folder, "Task", "", tmp_path)[0])
     here, there = both(session, folder, model, tmp_path)
     assert here == there and len(here) == 4
 
@@ -179,7 +180,7 @@ def test_files_of_types_that_have_one_in_common(kind, session, model, tmp_path):
 def test_files_of_types_that_spark_has_not_in_common(first, tmp_path):
     """It would fail when it reads the second one, or give other numbers."""
     folder = two_files(tmp_path, ["x", "y"], first)
-    statements, _ = batches.open_statements(folder, "Task", "", tmp_path)
+    statements, _ = open_statements(folder, "Task", "", tmp_path)
     said = (
         f"column 'x', whose type is {first.type} in {folder}/b.parquet, and string in other files; write it"
     )
@@ -215,7 +216,7 @@ def test_what_fails_there_is_told_in_one_line(session, model, tmp_path):
     code = other / "code" / "onet_gwa_model.py"
     code.write_text(code.read_text() + "\n")
     pd.DataFrame({"Task": ["Cook."]}).to_parquet(tmp_path / "t.parquet")
-    statements, path = batches.open_statements(tmp_path / "t.parquet", "Task", "", tmp_path)
+    statements, path = open_statements(tmp_path / "t.parquet", "Task", "", tmp_path)
     with pytest.raises(Exception) as error:
         list(spark.answer_on_spark(session, statements, path, str(other), "Task", "", tmp_path / "out"))
     assert spark.cause(error.value).startswith("ValueError: ") and "is not the loaded" in spark.cause(
@@ -223,7 +224,7 @@ def test_what_fails_there_is_told_in_one_line(session, model, tmp_path):
     )
     texts = pa.array([b"Run.", b"R\xe9parer."]).view(pa.string())
     pq.write_table(pa.table({"Task": texts}), tmp_path / "bytes.parquet")
-    bad = batches.open_statements(tmp_path / "bytes.parquet", "Task", "", tmp_path)
+    bad = open_statements(tmp_path / "bytes.parquet", "Task", "", tmp_path)
     with pytest.raises(Exception) as error:
         list(spark.answer_on_spark(session, *bad, model, "Task", "", tmp_path / "out"))
     assert "Invalid UTF8 byte sequence found in string: \\x52\\xE9" in spark.cause(error.value)

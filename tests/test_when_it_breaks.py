@@ -25,6 +25,7 @@ import helpers
 import onet_gwa_model
 import run_notebook
 from onet_gwa import answers, batches, parameters, reference, spark, store, weeks
+from onet_gwa.statements import open_statements
 
 
 def test_each_message_is_produced():
@@ -197,7 +198,7 @@ def test_scoring(tmp_path, monkeypatch):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")
 
     def opened(name, column="Task", prefix=""):
-        return batches.open_statements(tmp_path / name, column, prefix, tmp_path)
+        return open_statements(tmp_path / name, column, prefix, tmp_path)
 
     fails(on_page("input: … is not there"), opened, "none.parquet")
     fails(on_page("input: … cannot be read: …; write it anew"), opened, "bad.parquet")

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from onet_gwa import batches, job, spark, store, surroundings
 from onet_gwa.addresses import plain
 from onet_gwa.processes import end_with_launcher
+from onet_gwa.statements import answer_schema, open_statements
 from onet_gwa.tables import first_line
 
 PARAMETERS = {
@@ -107,9 +108,9 @@ def fetch_model(uri, folder):
         raise OSError(
             f"model: {uri} cannot be read: {first_line(error)}; name one that is there, or train one: make run"
         ) from error
-    if given != batches.answer_schema("").names:
+    if given != answer_schema("").names:
         raise ValueError(
-            f"model: {uri} gives {given}, and not {batches.answer_schema('').names}; name another"
+            f"model: {uri} gives {given}, and not {answer_schema('').names}; name another"
         )
     # Written for what comes from the registry.
     meta = Path(path, "registered_model_meta")
@@ -186,7 +187,7 @@ def score(options):
             job.remove_dead(".", output.parent)
             folder = job.own_folder(f".{output.name}-", output.parent)
             model, name = fetch_model(options.model, folder / "model")
-            statements, path = batches.open_statements(options.input, options.column, options.prefix, folder)
+            statements, path = open_statements(options.input, options.column, options.prefix, folder)
             if options.master:
                 spark.need_types(statements)
         except (OSError, ValueError, RuntimeError) as error:

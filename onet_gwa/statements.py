@@ -1,7 +1,10 @@
 """Tables of statements by the million: checked, and read in batches, so that memory does not grow with them."""
 
+import collections
 import contextlib
+import csv
 import errno
+import gzip
 import os
 from pathlib import Path
 
@@ -136,7 +139,22 @@ def _to_parquet(path, column, prefix, table, target):
         with pyarrow.parquet.ParquetWriter(target, reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch, row_group_size=BATCH)
+    _need_quotes(path, table)
     return target
+
+
+def _need_quotes(path, table):
+    """Raise ValueError for a CSV file whose quotes do not match, of which pyarrow makes one row of several."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            collections.deque(rows, maxlen=0)
+        except csv.Error as error:
+            raise ValueError(
+                f"{table}, line {rows.line_num}: the quotes do not match ({error}); put quotes around a value that "
+                "holds a quote, and write that quote twice"
+            ) from error
 
 
 def answer_schema(prefix):

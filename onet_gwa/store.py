@@ -154,6 +154,8 @@ def open_run(registered_model_name=None):
     except (mlflow.MlflowException, SQLAlchemyError) as error:
         if run_id:
             raise OSError(f"MLFLOW_RUN_ID: {first_line(error)}; unset it for a new run") from error
+        if "MLFLOW_EXPERIMENT_ID" in os.environ:
+            raise OSError(f"MLFLOW_EXPERIMENT_ID: {first_line(error)}; unset it, or name another") from error
         raise OSError(f"no run could be opened: {error}") from error
     # Leave it to the other process; this deletes the variable.
     mlflow.end_run("RUNNING")

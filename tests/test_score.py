@@ -110,6 +110,7 @@ def refusals(table, folder):
         (dict(input=folder, output=out), f"output: {out} is in the input; name a folder elsewhere"),
         (dict(input=table, output=f"{absent}/out"), f"output: there is no folder {absent}; make it"),
         (dict(input=table, output=out, model="models:/onet-gwa/9"), "models:/onet-gwa/9 cannot be read: "),
+        (dict(input=table, output=out, model="s3://a/b"), "s3://a/b cannot be read: No module named 'boto"),
         (
             dict(input=table, output=out, model="models:/onet-gwa@best"),
             "models:/onet-gwa@best cannot be read: ",

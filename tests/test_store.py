@@ -87,6 +87,13 @@ def test_a_run_in_the_experiment_of_an_id(store, monkeypatch):
         os.environ.pop("MLFLOW_RUN_ID", None)
 
 
+@pytest.mark.parametrize("given", ["7", "abc"])
+def test_an_experiment_that_is_not_there(store, monkeypatch, given):
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", given)
+    fails(on_page("MLFLOW_EXPERIMENT_ID: …; unset it"), helpers.open_run)
+
+
 def test_the_name_of_a_run_is_one_for_postgresql(connect, store):
     """Its column holds 250 characters, which SQLite does not count."""
     connect(f"sqlite:///{store}/mlflow.db")

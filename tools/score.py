@@ -104,14 +104,13 @@ def fetch_model(uri, folder):
     try:
         path = mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
         given = answer_names(path)
-    except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
+    # For some addresses a package is needed that is not here.
+    except (mlflow.MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise OSError(
             f"model: {uri} cannot be read: {first_line(error)}; name one that is there, or train one: make run"
         ) from error
     if given != answer_schema("").names:
-        raise ValueError(
-            f"model: {uri} gives {given}, and not {answer_schema('').names}; name another"
-        )
+        raise ValueError(f"model: {uri} gives {given}, and not {answer_schema('').names}; name another")
     # Written for what comes from the registry.
     meta = Path(path, "registered_model_meta")
     told = yaml.safe_load(meta.read_text(encoding="utf-8")) if meta.exists() else {}

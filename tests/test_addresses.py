@@ -50,7 +50,7 @@ def test_the_address_that_mlflow_prints(connect, tmp_path):
 def test_a_folder_in_which_no_store_can_be(connect, tmp_path, monkeypatch, name):
     folder = tmp_path / name
     folder.mkdir()
-    monkeypatch.setattr("onet_gwa.store.ROOT", folder)
+    monkeypatch.setattr("onet_gwa.sqlite.ROOT", folder)
     said = refusal(connect, "sqlite:///mlflow.db")
     assert said.startswith(
         f"MLFLOW_TRACKING_URI: MLflow cannot use {str(folder / 'mlflow.db')!r}; name a store"

@@ -97,8 +97,9 @@ def test_what_mlflow_says_of_stores(store, monkeypatch):
 
 
 def test_parameters_and_runs(store, monkeypatch):
-    # `set_experiment` below sets it, too.
+    # `set_experiment` below sets both.
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
     with mlflow.start_run() as run:
         mlflow.log_param("C", "1,10")
         fails(on_page("Changing param values is not allowed. Param with"), mlflow.log_param, "C", "1, 10")

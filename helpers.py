@@ -49,7 +49,6 @@ from onet_gwa.watch_page import changes, weeks_figure
 # What notebooks need besides, figures and servers; and what the job needs.
 from onet_gwa.figures import figure_data, render, show
 from onet_gwa.servers import server
-from onet_gwa.tables import shorten
 from onet_gwa.spark import need_java, session
 from onet_gwa.cluster import cluster
 from onet_gwa.addresses import login_variables, make, plain

@@ -88,8 +88,8 @@ def test_the_index_lists_what_is_there():
             if inspect.isfunction(thing) or inspect.isclass(thing):
                 assert thing.__module__ == node.module
     listed = [node.module for node in nodes_from(tree, True)]
-    # What reads archives is called by load_tasks alone, and what asks for permissions and knows SQLite by the store;
-    # the app is what `make serve` runs, and batches of statements are what tools/score.py reads.
+    # What reads tables and archives is called by load_tasks, and what knows permissions and SQLite by the store; the
+    # app is what `make serve` runs, and batches of statements are what tools/score.py reads.
     inner = {
         "onet_gwa.app",
         "onet_gwa.archives",
@@ -97,6 +97,7 @@ def test_the_index_lists_what_is_there():
         "onet_gwa.permissions",
         "onet_gwa.sqlite",
         "onet_gwa.statements",
+        "onet_gwa.tables",
     }
     assert set(NAMES) - set(listed) == inner
     assert helpers.AtLeastOneLabelClassifier is onet_gwa_model.AtLeastOneLabelClassifier

@@ -5,28 +5,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from test_statements import ROWS, opened
 
 import onet_gwa_model
 from onet_gwa import batches
-from onet_gwa.statements import answer_schema, open_statements
-
-# Invented, as all statements here are. One has the end of a line in it, three have no text.
-ROWS = [
-    ("a", "Repair boilers, pumps\nand valves."),
-    ("b", None),
-    ("c", "  "),
-    ("d", "12 + 34"),
-    ("e", 'Say "yes" to callers.'),
-]
-
-
-@pytest.fixture
-def table():
-    return pd.DataFrame(ROWS, columns=["id", "Task"])
-
-
-def opened(path, folder, column="Task", prefix=""):
-    return open_statements(path, column, prefix, folder)[0]
+from onet_gwa.statements import answer_schema
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +21,9 @@ def model(versions, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["string", "large_string", "dictionary", "csv"])
-def test_the_answers_are_the_models_own(kind, table, model, tmp_path):
+def test_the_answers_are_the_models_own(kind, model, tmp_path):
     """Whatever type the texts have; rows without one are counted, and have a null for an answer."""
+    table = pd.DataFrame(ROWS, columns=["id", "Task"])
     if kind == "csv":
         table.to_csv(tmp_path / "t.csv", index=False)
     else:
@@ -86,8 +70,8 @@ def test_order_files_and_memory(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_the_models_code_raises(model, table, tmp_path):
-    batch = pa.RecordBatch.from_pandas(table.head(1))
+def test_what_the_models_code_raises(tmp_path):
+    batch = pa.RecordBatch.from_pydict({"Task": ["Repair boilers."]})
     with pytest.raises(RuntimeError, match="the model failed: .*No such artifact"):
         batches.answer(batch, str(tmp_path / "none"), "Task")
 

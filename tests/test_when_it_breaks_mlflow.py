@@ -111,8 +111,6 @@ def test_parameters_and_runs(store, monkeypatch):
         patch.setenv("MLFLOW_RUN_ID", run.info.run_id)
         mlflow.set_experiment("mine")
         fails(on_page("Cannot start run with ID"), mlflow.start_run)
-    # As it was before: the experiment of the run.
-    mlflow.set_experiment("Default")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "x" * 600)
     fails(on_page("MLFLOW_EXPERIMENT_NAME: …; "), helpers.choose_experiment)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "else")
